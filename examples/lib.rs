@@ -1,0 +1,1 @@
+//! Programs that embed core or speak to the daemon.
