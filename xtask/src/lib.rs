@@ -1,1 +1,3 @@
 //! Contributor tooling.
+
+pub mod real;

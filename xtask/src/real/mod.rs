@@ -1,0 +1,18 @@
+//! Real servers, browsers and programs that tests and `cargo xtask smoke` run against.
+//!
+//! Everything here is a guard: dropping it ends what it started, with all descendants. It runs our
+//! binaries, it never links our crates. A component that is missing is an error that names the package
+//! to install (`xtask/real/PACKAGES` lists them), never a reason to skip.
+
+pub mod wait;
+pub mod ports;
+pub mod scratch;
+pub mod tree;
+pub mod process;
+pub mod bin;
+
+pub use bin::bin;
+pub use ports::{free_port, free_port_outside};
+pub use process::{Process, Signal};
+pub use scratch::Scratch;
+pub use wait::{poll, poll_for};

@@ -1,0 +1,3 @@
+//! Tests of the tools themselves.
+
+mod real;

@@ -1,0 +1,3 @@
+//! The real servers, started directly, without a preview in between.
+
+mod processes;
