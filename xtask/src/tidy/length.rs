@@ -1,0 +1,64 @@
+//! Files that can be read in one sitting.
+
+use super::{File, Finding, Tree};
+
+const RULE: &str = "length";
+const MOST: usize = 400;
+const MOST_IN_CORE: usize = 300;
+const MOST_IN_MAIN: usize = 60;
+const SOURCES: [&str; 8] = ["rs", "js", "mjs", "ts", "tsx", "jsx", "py", "sh"];
+
+/// No source file is longer than [`MOST`] lines before its unit tests, in core [`MOST_IN_CORE`].
+pub(super) fn sources(tree: &Tree) -> Vec<Finding> {
+    let sources = tree.files().filter(|file| SOURCES.iter().any(|extension| file.is(extension)));
+    sources
+        .filter_map(|file| {
+            let core = file.path.starts_with("crates/preview-core/src/");
+            over(file, if core { MOST_IN_CORE } else { MOST }, "split it by what its parts are about")
+        })
+        .collect()
+}
+
+/// A `main.rs` parses flags and calls the library.
+pub(super) fn programs(tree: &Tree) -> Vec<Finding> {
+    let mains = tree.rust().filter(|file| file.path.ends_with("src/main.rs"));
+    mains.filter_map(|file| over(file, MOST_IN_MAIN, "move what it does into the library")).collect()
+}
+
+fn over(file: &File, most: usize, advice: &str) -> Option<Finding> {
+    let tests = file.lines().find(|(_, line)| line.trim() == "#[cfg(test)]").map(|(at, _)| at - 1);
+    let length = tests.unwrap_or_else(|| file.lines().count());
+    let advice = format!("{length} lines without tests, {most} at most: {advice}");
+    (length > most).then(|| Finding::new(&file.path, most + 1, RULE, advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::places;
+    use super::*;
+
+    #[test]
+    fn a_line_too_many_is_found_and_core_is_held_shorter() {
+        let tree = Tree::of(&[
+            ("crates/preview-core/src/a.rs", &"\n".repeat(301)),
+            ("crates/preview-edge/src/a.rs", &"\n".repeat(400)),
+            ("crates/preview-edge/src/b.rs", &"\n".repeat(401)),
+        ]);
+        assert_eq!(
+            places(&sources(&tree)),
+            ["crates/preview-core/src/a.rs:301", "crates/preview-edge/src/b.rs:401"]
+        );
+    }
+
+    #[test]
+    fn unit_tests_do_not_count() {
+        let text = format!("{}#[cfg(test)]\n{}", "\n".repeat(400), "\n".repeat(400));
+        assert_eq!(sources(&Tree::of(&[("xtask/src/a.rs", &text)])), []);
+    }
+
+    #[test]
+    fn a_main_that_does_the_work_itself_is_found() {
+        let tree = Tree::of(&[("crates/preview-cli/src/main.rs", &"\n".repeat(61))]);
+        assert_eq!(places(&programs(&tree)), ["crates/preview-cli/src/main.rs:61"]);
+    }
+}
