@@ -8,7 +8,7 @@ use super::{Finding, Tree, tokens};
 const RULE: &str = "purity";
 
 /// What core may not name, and what it does instead.
-const IMPURE: [(&str, &str); 13] = [
+const IMPURE: [(&str, &str); 15] = [
     ("std::fs", "take the text as an argument"),
     ("std::net", "addresses are in `core::net`; sockets belong to edge and daemon"),
     ("std::thread", "core runs where it is called"),
@@ -17,6 +17,8 @@ const IMPURE: [(&str, &str); 13] = [
     ("std::os", "core knows no platform"),
     ("std::time::Instant", "take a `Tick` as an argument"),
     ("std::time::SystemTime", "take a `Wall` as an argument"),
+    ("jiff::Timestamp::now", "take a `Wall` as an argument"),
+    ("jiff::Zoned", "core knows UTC only"),
     ("tokio", "core waits for nothing"),
     ("async", "core waits for nothing"),
     ("await", "core waits for nothing"),
