@@ -1,0 +1,289 @@
+//! Who gets in: the decision an edge takes for every request, and another proxy asks the daemon for.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::attachment::Visibility;
+use crate::clock::Wall;
+use crate::grant::Grant;
+use crate::id::SessionId;
+use crate::route::Route;
+use crate::template::UrlTemplate;
+
+/// How the operator wants previews guarded.
+#[derive(Clone, Debug)]
+pub struct AccessPolicy {
+    /// Who is let in.
+    pub mode: AccessMode,
+    /// Origins of the agent's app: its pages embed previews and may call them.
+    pub app_origins: Vec<String>,
+    /// The template of all hosts: a sibling's origin is known by it.
+    pub template: UrlTemplate,
+    /// How long a grant lives.
+    pub grant_life: Duration,
+}
+
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessMode {
+    /// Everybody: the seed's nginx semantics.
+    Open,
+    /// Who holds a token or a grant.
+    Token,
+}
+
+/// A request, as far as access looks at it. Header values are as the browser sent them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Visit<'a> {
+    /// What kind of request.
+    pub kind: VisitKind,
+    /// Whether its method only reads: GET or HEAD.
+    pub reads_only: bool,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Referer`.
+    pub referer: Option<&'a str>,
+    /// `Sec-Fetch-Site`.
+    pub fetch_site: Option<&'a str>,
+    /// Whether it has `Service-Worker: script`.
+    pub service_worker: bool,
+    /// `session_id` and `token` of the query, or of the header `Preview-Token`.
+    pub token: Option<GivenToken<'a>>,
+}
+
+/// What kind of request it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VisitKind {
+    /// A page in a tab or frame.
+    Navigation,
+    /// Everything a page loads or fetches.
+    #[default]
+    Subresource,
+    /// A WebSocket, by Upgrade or extended CONNECT.
+    Upgrade,
+    /// A CORS preflight.
+    Preflight,
+}
+
+/// A token that came with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenToken<'a> {
+    /// In the URL, with its session: to be exchanged for a grant.
+    Query {
+        /// The session named.
+        session: &'a str,
+        /// The token.
+        token: &'a str,
+    },
+    /// In the header `Preview-Token`, by a client that keeps no cookies.
+    Header(&'a str),
+}
+
+/// A grant that one of the cookies held: signed for this host by a key in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldGrant {
+    /// What it says.
+    pub grant: Grant,
+    /// Whether it came in the unpartitioned cookie, which is only for workers and upgrades.
+    pub unpartitioned: bool,
+}
+
+/// The decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Let in.
+    Allow(Pass),
+    /// Let in, and set a grant for the token.
+    Exchange(Grant),
+    /// Answer the preflight here, alike for every host.
+    Preflight,
+    /// Keep out.
+    Refuse(Denial),
+}
+
+/// By what it was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Everybody is let in here.
+    Open,
+    /// A grant; a fresh one to set in its place when it is due.
+    Granted(Option<Grant>),
+    /// A token in a header.
+    Token,
+}
+
+/// Why it is kept out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// Nobody is told anything: the uniform 502.
+    Unknown,
+    /// 401: no credential, or a wrong one.
+    Unauthorized,
+    /// 401: let in before, but the grant ended.
+    GrantExpired,
+    /// 410: the attachment it was let into has ended.
+    Gone,
+    /// 403: a page of another origin asks.
+    Origin,
+    /// 403: a service worker would outlive an attachment under a host name that is used again.
+    ServiceWorker,
+}
+
+impl AccessPolicy {
+    /// Decides on a visit to the host of `route`, or to a host without one.
+    ///
+    /// `held` are the grants its cookies held; `is_sibling` says whether a host name is a live attachment's of the
+    /// same session.
+    #[must_use]
+    pub fn decide(
+        &self,
+        route: Option<&Route>,
+        visit: &Visit<'_>,
+        held: &[HeldGrant],
+        is_sibling: impl Fn(&str, &SessionId) -> bool,
+        now: Wall,
+    ) -> Decision {
+        if visit.kind == VisitKind::Preflight && visit.origin.is_some_and(|origin| self.is_ours(origin)) {
+            return Decision::Preflight;
+        }
+        let held = || held.iter().map(|held| (held.grant, held.unpartitioned));
+        let Some(route) = route else {
+            return Decision::Refuse(if held().next().is_some() { Denial::Gone } else { Denial::Unknown });
+        };
+        let source = Source::of(self, route, visit, is_sibling);
+        let granted = held()
+            .filter(|(_, unpartitioned)| !unpartitioned || visit.is_of_own_page(route))
+            .map(|(grant, _)| grant)
+            .find(|grant| grant.admits(route.id, route.epoch, now));
+        let decision = match (granted, visit.token) {
+            _ if self.mode == AccessMode::Open || route.visibility == Visibility::Public => {
+                Decision::Allow(Pass::Open)
+            }
+            (Some(grant), _) => Decision::Allow(Pass::Granted(self.renewal(grant, now))),
+            (None, Some(given)) if given.admitted(route, now) => match given {
+                GivenToken::Query { .. } => {
+                    Decision::Exchange(Grant::new(route.id, route.epoch, now, self.grant_life))
+                }
+                GivenToken::Header(_) => Decision::Allow(Pass::Token),
+            },
+            (None, _) => return Decision::Refuse(self.denial(route, held().map(|(grant, _)| grant))),
+        };
+        if source.is_refused(visit, decision) {
+            return Decision::Refuse(Denial::Origin);
+        }
+        if visit.service_worker && self.template.is_guessable() {
+            return Decision::Refuse(Denial::ServiceWorker);
+        }
+        decision
+    }
+
+    fn renewal(&self, grant: Grant, now: Wall) -> Option<Grant> {
+        grant.is_due_for_renewal(now).then(|| Grant::new(grant.id, grant.epoch, now, self.grant_life))
+    }
+
+    /// What somebody without a valid credential is told: those who were let in once may know more.
+    fn denial(&self, route: &Route, held: impl Iterator<Item = Grant>) -> Denial {
+        let mut denial = if self.template.is_guessable() { Denial::Unknown } else { Denial::Unauthorized };
+        for grant in held {
+            if grant.id == route.id {
+                return Denial::GrantExpired;
+            }
+            denial = Denial::Gone;
+        }
+        denial
+    }
+
+    /// Whether an origin is one that the template can render.
+    fn is_ours(&self, origin: &str) -> bool {
+        origin_parts(origin).is_some_and(|(scheme, host)| {
+            scheme == self.template.scheme().as_str() && self.template.could_render(host)
+        })
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A page of this very host.
+    Own,
+    /// The agent's app, or another attachment of the same session.
+    Friend,
+    /// An attachment of another session, live or not.
+    Sibling,
+    /// Any other page, or an opaque one (`null`).
+    Foreign,
+    /// The request does not say.
+    Unsaid,
+}
+
+impl Source {
+    fn of(
+        policy: &AccessPolicy,
+        route: &Route,
+        visit: &Visit<'_>,
+        is_sibling: impl Fn(&str, &SessionId) -> bool,
+    ) -> Self {
+        let Some(origin) = visit.origin.or_else(|| visit.referer.and_then(origin_of)) else {
+            let same = visit.fetch_site == Some("same-origin");
+            return if same { Self::Own } else { Self::Unsaid };
+        };
+        let is_friend = |host| is_sibling(host, &route.session);
+        match origin_parts(origin) {
+            _ if origin == route.url.origin => Self::Own,
+            _ if policy.app_origins.iter().any(|app| app == origin) => Self::Friend,
+            Some((_, host)) if policy.is_ours(origin) && is_friend(host) => Self::Friend,
+            Some(_) if policy.is_ours(origin) => Self::Sibling,
+            _ => Self::Foreign,
+        }
+    }
+
+    /// Whether a request from here is refused although its credential is good.
+    fn is_refused(self, visit: &Visit<'_>, decision: Decision) -> bool {
+        let by_cookie = matches!(decision, Decision::Allow(Pass::Granted(_)));
+        match (visit.kind, self) {
+            (_, Self::Own | Self::Friend) | (VisitKind::Preflight, _) => false,
+            (VisitKind::Upgrade, Self::Sibling | Self::Foreign) => true,
+            // Only a browser sends the cookie, and a browser says where an upgrade comes from.
+            (VisitKind::Upgrade, Self::Unsaid) => by_cookie,
+            (VisitKind::Navigation, Self::Sibling) => by_cookie && !visit.reads_only,
+            (VisitKind::Subresource, Self::Sibling) => by_cookie,
+            (VisitKind::Subresource, Self::Unsaid) => by_cookie && visit.fetch_site == Some("same-site"),
+            (VisitKind::Navigation, Self::Foreign | Self::Unsaid)
+            | (VisitKind::Subresource, Self::Foreign) => false,
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// Whether a browser vouches that a page of the same origin asks. Upgrades carry no `Sec-Fetch-*`.
+    fn is_of_own_page(&self, route: &Route) -> bool {
+        self.fetch_site == Some("same-origin")
+            || self.kind == VisitKind::Upgrade && self.origin == Some(route.url.origin.as_str())
+    }
+}
+
+impl GivenToken<'_> {
+    fn admitted(self, route: &Route, now: Wall) -> bool {
+        match self {
+            Self::Query { session, token } => {
+                route.tokens.admit(token, now) & (session == route.session.as_str())
+            }
+            Self::Header(token) => route.tokens.admit(token, now),
+        }
+    }
+}
+
+/// The origin of a URL: what stands before its third slash.
+fn origin_of(url: &str) -> Option<&str> {
+    let start = url.find("://")? + 3;
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    Some(&url[..end])
+}
+
+/// Scheme and host name of an origin (RFC 6454 §6.1), without its port.
+fn origin_parts(origin: &str) -> Option<(&str, &str)> {
+    let (scheme, authority) = origin.split_once("://")?;
+    Some((scheme, authority.split_once(':').map_or(authority, |(host, _)| host)))
+}
