@@ -46,7 +46,7 @@ impl Steps {
         let width = self.done.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         say("");
         for (name, took) in &self.done {
-            say(&format!("  {name:width$}  {:>8}", seconds(*took)));
+            say(&format!("  {name:width$}  {:>12}", seconds(*took)));
         }
         say(&format!("{line} ({} in all)", seconds(self.begun.elapsed())));
     }

@@ -87,7 +87,7 @@ fn head(counts: &[(&str, String)]) -> Result<Vec<(String, String)>> {
     let line = |program, args: &[&str]| -> Result<String> {
         Ok(shell::read(&mut shell::command(program, args))?.trim().to_owned())
     };
-    let changed = !line("git", &["status", "--porcelain"])?.is_empty();
+    let changed = !line("git", &["status", "--porcelain", "--", ".", &format!(":!{RECORD}")])?.is_empty();
     let commit = line("git", &["rev-parse", "--short=12", "HEAD"])?;
     let cores = std::thread::available_parallelism()?;
     let mut head = vec![

@@ -13,7 +13,7 @@ pub(super) fn sources(tree: &Tree) -> Vec<Finding> {
     let sources = tree.files().filter(|file| SOURCES.iter().any(|extension| file.is(extension)));
     sources
         .filter_map(|file| {
-            let core = file.path.starts_with("crates/preview-core/src/");
+            let core = file.path.starts_with("crates/preview-core/src/") && !file.path.ends_with("/tests.rs");
             over(file, if core { MOST_IN_CORE } else { MOST }, "split it by what its parts are about")
         })
         .collect()
@@ -26,10 +26,17 @@ pub(super) fn programs(tree: &Tree) -> Vec<Finding> {
 }
 
 fn over(file: &File, most: usize, advice: &str) -> Option<Finding> {
-    let tests = file.lines().find(|(_, line)| line.trim() == "#[cfg(test)]").map(|(at, _)| at - 1);
-    let length = tests.unwrap_or_else(|| file.lines().count());
+    let length = before_tests(file);
     let advice = format!("{length} lines without tests, {most} at most: {advice}");
     (length > most).then(|| Finding::new(&file.path, most + 1, RULE, advice))
+}
+
+/// Lines until a test module begins that is written out here; `mod tests;` is one line like others.
+fn before_tests(file: &File) -> usize {
+    let lines: Vec<&str> = file.text.lines().collect();
+    let begins =
+        |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{');
+    lines.windows(2).position(begins).unwrap_or(lines.len())
 }
 
 #[cfg(test)]
@@ -52,8 +59,14 @@ mod tests {
 
     #[test]
     fn unit_tests_do_not_count() {
-        let text = format!("{}#[cfg(test)]\n{}", "\n".repeat(400), "\n".repeat(400));
+        let text = format!("{}#[cfg(test)]\nmod tests {{\n{}", "\n".repeat(400), "\n".repeat(400));
         assert_eq!(sources(&Tree::of(&[("xtask/src/a.rs", &text)])), []);
+    }
+
+    #[test]
+    fn a_test_module_elsewhere_does_not_end_the_count() {
+        let text = format!("#[cfg(test)]\nmod tests;\n{}", "\n".repeat(400));
+        assert_eq!(sources(&Tree::of(&[("xtask/src/a.rs", &text)])).len(), 1);
     }
 
     #[test]
