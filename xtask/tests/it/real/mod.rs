@@ -1,3 +1,4 @@
 //! The real servers, started directly, without a preview in between.
 
+mod devservers;
 mod processes;
