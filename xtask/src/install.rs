@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::say;
-use crate::shell;
+use crate::{real, shell};
 
 /// The one list of Debian packages in this tree.
 pub const PACKAGES: &str = "xtask/real/PACKAGES";
@@ -20,7 +20,8 @@ pub fn everything() -> Result<()> {
     debian(&packages(&list))?;
     component("rustfmt", &["fmt", "--version"])?;
     component("clippy", &["clippy", "--version"])?;
-    tool("cargo-nextest", "0.9.143", &["nextest", "--version"])
+    tool("cargo-nextest", "0.9.143", &["nextest", "--version"])?;
+    real::prepare()
 }
 
 /// Installs a program of cargo's in exactly this version if `probe` finds none. An older or newer one that is
@@ -58,7 +59,7 @@ fn debian(wanted: &[&str]) -> Result<()> {
     }
     say(&format!("    installing {}", missing.join(" ")));
     shell::run(&mut as_root(&["apt-get", "update", "-qq"]))?;
-    let install = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends"];
+    let install = ["apt-get", "install", "--yes", "-qq", "-o=Dpkg::Use-Pty=0", "--no-install-recommends"];
     shell::run(&mut as_root(&[&install[..], &missing[..]].concat()))
         .with_context(|| format!("as root: apt-get install {}", missing.join(" ")))
 }
