@@ -1,0 +1,147 @@
+//! Every key there is: the one table that reading, `config show`, errors and docs share.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A key: its path below `web_preview`, what may stand there, what stands there by default, what it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its path, parts joined by dots.
+    pub path: &'static str,
+    /// What may stand there.
+    pub kind: Kind,
+    /// The default, as a file would write it; a list's parts joined by commas, empty for null and the empty list.
+    pub default: &'static str,
+    /// What it is for, one sentence.
+    pub doc: &'static str,
+}
+
+/// What may stand at a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number within these bounds.
+    Number(u64, u64),
+    /// A duration within these bounds, seconds.
+    Duration(u64, u64),
+    /// Text, not empty.
+    Text,
+    /// Text, or null.
+    OptionalText,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of texts.
+    List,
+}
+
+const DAY: u64 = 86_400;
+
+macro_rules! keys {
+    ($($path:literal $kind:expr, $default:literal, $doc:literal;)+) => {
+        /// All keys, in the order of `docs/contract.md` §7.
+        pub const KEYS: &[Key] = &[$(Key { path: $path, kind: $kind, default: $default, doc: $doc }),+];
+    };
+}
+
+keys! {
+    "enabled" Kind::Flag, "true", "Whether new attachments are admitted; old ones are served either way.";
+    "public_url_template" Kind::Text, "http://preview-{port}.localhost:8080", "How public URLs are made.";
+    "state_dir" Kind::Text, "~/.local/state/preview", "The folder of all state.";
+    "store" Kind::Choice(&["sqlite"]), "sqlite", "What keeps the attachments.";
+    "node" Kind::OptionalText, "", "This host's name in {node}; null: its host name.";
+    "ports.allow" Kind::Text, "3000-9999", "Ports that may be attached.";
+    "ports.deny" Kind::List, "3306,5432,6379", "Ports that may never be attached.";
+    "ports.tasks_outside" Kind::Flag, "true", "Whether a tied task's own listeners are admitted outside ports.allow.";
+    "limits.per_session" Kind::Number(1, 100_000), "5", "Attachments of one session.";
+    "limits.per_user" Kind::Number(1, 100_000), "20", "Attachments of one user.";
+    "attach.wait" Kind::Duration(1, 120), "15s", "How long attach waits for the port to be bound.";
+    "attach.max_wait" Kind::Duration(1, 3_600), "120s", "The longest wait a caller may ask for.";
+    "attach.health_check" Kind::Flag, "true", "Whether attach asks the dev server how it answers.";
+    "attach.host_header" Kind::Choice(&["auto", "preserve", "loopback"]), "auto", "The host policy, if the caller says auto.";
+    "idle.after" Kind::Duration(5, 30 * DAY), "30m", "Silence after which an attachment is taken down.";
+    "idle.warn" Kind::Duration(0, 30 * DAY), "5m", "How long before it is warned of; at most half of idle.after.";
+    "idle.max_presence" Kind::Duration(0, 30 * DAY), "4h", "How long an untouched tab keeps an attachment; 0: not at all.";
+    "idle.kill_task" Kind::Flag, "true", "Whether reaping ends the tied task.";
+    "tasks.user" Kind::OptionalText, "", "The system user that tasks run as; a daemon run by root starts none without it.";
+    "tasks.env_pass" Kind::List, "PATH,HOME,LANG", "Environment variables passed on to tasks.";
+    "tasks.remote" Kind::Flag, "false", "Whether keys narrower than admin may start tasks.";
+    "visibility.default" Kind::Choice(&["private", "public"]), "private", "The visibility of an attachment that asks for none.";
+    "visibility.max" Kind::Choice(&["private", "public"]), "public", "The widest visibility that may be asked for.";
+    "access.mode" Kind::Choice(&["open", "token"]), "token", "Who is let in: everybody, or who holds a token or grant.";
+    "access.handoff" Kind::Choice(&["pass", "strip"]), "pass", "Whether a URL's token goes on to the dev server or is stripped.";
+    "access.grant_life" Kind::Duration(60, 30 * DAY), "8h", "How long a browser stays in without using it.";
+    "access.app_origins" Kind::List, "", "Origins of the agent's app: they may embed and call previews.";
+    "api.listen" Kind::OptionalText, "", "Address and port for the API over TCP, e.g. 127.0.0.1:9460; needs api.keys_file.";
+    "api.hosts" Kind::List, "", "Further host names the API answers to over TCP.";
+    "api.origins" Kind::List, "", "Origins whose pages may call the API.";
+    "api.keys_file" Kind::OptionalText, "", "The file of bearer keys.";
+    "api.edge_group" Kind::OptionalText, "", "The group that may open edge.sock and public.sock.";
+    "api.verify_group" Kind::OptionalText, "", "The group that may open verify.sock.";
+    "api.verify_peers" Kind::List, "unix", "Who may ask /auth/verify with X-Forwarded-*: unix, or addresses.";
+    "edge.http" Kind::OptionalText, "localhost:8080", "Where plain HTTP is served; localhost is both loopbacks.";
+    "edge.https" Kind::OptionalText, "", "Where HTTPS is served.";
+    "edge.redirect_http" Kind::Flag, "true", "Whether plain HTTP is sent to HTTPS where that is on.";
+    "edge.mode" Kind::Choice(&["daemon", "static"]), "daemon", "Routes from the daemon, or the port in the host name (needs access.mode open).";
+    "edge.daemon" Kind::Text, "unix", "Where the daemon is: unix (edge.sock of this host), or the path of its edge.sock.";
+    "edge.daemon_host" Kind::OptionalText, "", "The host name under which the daemon's API is reached through the edge.";
+    "edge.state_dir" Kind::OptionalText, "", "The edge's own state; null: edge below state_dir.";
+    "edge.threads" Kind::Number(0, 1_024), "0", "Threads that serve; 0: one for each core.";
+    "edge.tls.mode" Kind::Choice(&["self_signed", "files"]), "self_signed", "Where certificates come from.";
+    "edge.tls.cert" Kind::OptionalText, "", "The certificate chain, PEM.";
+    "edge.tls.key" Kind::OptionalText, "", "The private key, PEM.";
+    "edge.trusted_proxies" Kind::List, "", "Networks of proxies in front whose X-Forwarded-* are read.";
+    "edge.frame_ancestors" Kind::Choice(&["app_origins"]), "app_origins", "Who may frame previews; an empty access.app_origins: everybody.";
+    "edge.limits.connections" Kind::Number(1, 10_000_000), "10000", "Connections in all.";
+    "edge.limits.per_client" Kind::Number(1, 10_000_000), "256", "Connections of one client address.";
+    "edge.limits.per_attachment" Kind::Number(1, 10_000_000), "256", "Upstream connections of one attachment.";
+    "edge.limits.websockets" Kind::Number(1, 10_000_000), "64", "WebSockets of one attachment.";
+    "edge.limits.requests_per_second" Kind::Number(1, 10_000_000), "2000", "Requests of one attachment a second.";
+    "edge.limits.request_burst" Kind::Number(1, 10_000_000), "10000", "Requests of one attachment at once.";
+    "edge.limits.misses_per_minute" Kind::Number(1, 10_000_000), "100", "Requests of one client address that were not let in.";
+    "edge.limits.header_time" Kind::Duration(1, 3_600), "10s", "For a request's header, from its first byte or from accept.";
+    "edge.limits.handshake_time" Kind::Duration(1, 3_600), "10s", "For a TLS handshake.";
+    "edge.limits.keep_alive" Kind::Duration(1, DAY), "75s", "How long a connection without a request is kept.";
+    "edge.limits.connect_time" Kind::Duration(1, 3_600), "2s", "For a connection to the dev server.";
+    "edge.limits.first_byte_time" Kind::Duration(1, DAY), "60s", "For the first byte of its answer.";
+    "edge.limits.tunnel_idle" Kind::Duration(1, 30 * DAY), "24h", "How long a silent WebSocket or stream is kept.";
+    "edge.limits.drain" Kind::Duration(0, DAY), "30s", "How long requests under way may take after SIGTERM.";
+    "log.format" Kind::Choice(&["auto", "text", "json"]), "auto", "How logs are written; auto: text on a terminal, else JSON.";
+    "log.level" Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info", "What is logged.";
+    "log.access" Kind::Flag, "true", "Whether the edge logs requests.";
+}
+
+impl Key {
+    /// The key with this path.
+    #[must_use]
+    pub fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+
+    /// The key whose path is most like this one, if any is.
+    #[must_use]
+    pub fn near(path: &str) -> Option<&'static str> {
+        KEYS.iter()
+            .map(|key| (strsim::damerau_levenshtein(key.path, path), key.path))
+            .min()
+            .filter(|(distance, near)| *distance <= 2.max(near.len() / 4))
+            .map(|(_, near)| near)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("true or false"),
+            Self::Number(least, most) => write!(f, "a whole number from {least} to {most}"),
+            Self::Duration(least, most) => {
+                let words = |secs: &u64| super::value::duration_words(Duration::from_secs(*secs));
+                write!(f, "a duration from {} to {}, such as 15s, 30m or 8h", words(least), words(most))
+            }
+            Self::Text => f.write_str("text"),
+            Self::OptionalText => f.write_str("text or null"),
+            Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
+            Self::List => f.write_str("a list of texts"),
+        }
+    }
+}
