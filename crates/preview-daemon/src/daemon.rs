@@ -86,6 +86,18 @@ impl Daemon {
         &self.inner.config
     }
 
+    /// Whether the caller may act in this session and for this user; a session that is not bound yet is anybody's
+    /// who may act for its user. `Forbidden` if not: what headers, queries and paths name is held against it.
+    pub async fn check_scope(
+        &self,
+        by: &Authority,
+        session: Option<&SessionId>,
+        user: Option<&UserId>,
+    ) -> Result<(), Failure> {
+        let _ = (by, session, user);
+        Ok(())
+    }
+
     /// Makes a listener public, or moves a name to it.
     pub async fn attach(&self, by: &Authority, request: AttachRequest) -> Result<Attached, Failure> {
         let _ = (by, request);
