@@ -1,5 +1,7 @@
-//! The banned crates and version floors of `deny.toml`, held against `Cargo.lock`: an old version is noticed by
-//! every test run, without cargo-deny.
+//! The version floors of `deny.toml`, held against `Cargo.lock` in a second.
+//!
+//! Crates that are banned in every version are cargo-deny's business alone: the lock file also names optional
+//! dependencies that nobody turns on.
 
 use semver::{Version, VersionReq};
 use toml::{Table, Value};
@@ -8,7 +10,7 @@ use super::{File, Finding, Tree};
 
 const RULE: &str = "versions";
 
-/// No locked package is one that `deny.toml` bans.
+/// No locked package is older than `deny.toml` allows.
 pub(super) fn floors(tree: &Tree) -> Vec<Finding> {
     let (Some(deny), Some(lock)) = (tree.file("deny.toml"), tree.file("Cargo.lock")) else {
         return Vec::new();
@@ -19,7 +21,7 @@ pub(super) fn floors(tree: &Tree) -> Vec<Finding> {
     }
 }
 
-/// A crate, or its versions in a range.
+/// Versions of a crate that are not to be used.
 struct Ban {
     name: String,
     versions: VersionReq,
@@ -42,11 +44,12 @@ impl Ban {
     }
 }
 
-/// The `[bans] deny` list, or the entry that has not the form `{ crate = "name" or "name:range", reason }`.
+/// The ranges of the `[bans] deny` list, or the entry that is not `{ crate = "name" or "name:range", reason }`.
 fn banned(deny: &File) -> Result<Vec<Ban>, String> {
     let table = deny.text.parse::<Table>().map_err(|error| error.to_string())?;
     let entries = table.get("bans").and_then(|bans| bans.get("deny")).and_then(Value::as_array);
-    entries.into_iter().flatten().map(|entry| ban(entry).ok_or_else(|| entry.to_string())).collect()
+    let bans = entries.into_iter().flatten().map(|entry| ban(entry).ok_or_else(|| entry.to_string()));
+    bans.filter(|ban| !ban.as_ref().is_ok_and(|ban| ban.versions == VersionReq::STAR)).collect()
 }
 
 fn ban(entry: &Value) -> Option<Ban> {
@@ -69,11 +72,11 @@ mod tests {
                         { crate = \"openssl\", reason = \"one stack\" },\n]\n";
 
     #[test]
-    fn an_old_version_and_a_banned_crate_are_found_and_others_are_not() {
+    fn an_old_version_is_found_and_others_are_not() {
         let lock = "[[package]]\nname = \"h2\"\nversion = \"0.4.15\"\n\n[[package]]\nname = \"h2\"\n\
                     version = \"0.4.16\"\n\n[[package]]\nname = \"openssl\"\nversion = \"0.10.0\"\n";
         let tree = Tree::of(&[("deny.toml", DENY), ("Cargo.lock", lock)]);
-        assert_eq!(places(&floors(&tree)), ["Cargo.lock:2", "Cargo.lock:10"]);
+        assert_eq!(places(&floors(&tree)), ["Cargo.lock:2"]);
     }
 
     #[test]
