@@ -243,15 +243,15 @@ impl Source {
     fn is_refused(self, visit: &Visit<'_>, decision: Decision) -> bool {
         let by_cookie = matches!(decision, Decision::Allow(Pass::Granted(_)));
         match (visit.kind, self) {
-            (_, Self::Own | Self::Friend) | (VisitKind::Preflight, _) => false,
             (VisitKind::Upgrade, Self::Sibling | Self::Foreign) => true,
             // Only a browser sends the cookie, and a browser says where an upgrade comes from.
-            (VisitKind::Upgrade, Self::Unsaid) => by_cookie,
+            (VisitKind::Upgrade, Self::Unsaid) | (VisitKind::Subresource, Self::Sibling) => by_cookie,
             (VisitKind::Navigation, Self::Sibling) => by_cookie && !visit.reads_only,
-            (VisitKind::Subresource, Self::Sibling) => by_cookie,
             (VisitKind::Subresource, Self::Unsaid) => by_cookie && visit.fetch_site == Some("same-site"),
-            (VisitKind::Navigation, Self::Foreign | Self::Unsaid)
-            | (VisitKind::Subresource, Self::Foreign) => false,
+            (_, Self::Own | Self::Friend)
+            | (VisitKind::Preflight, _)
+            | (VisitKind::Navigation | VisitKind::Subresource, Self::Foreign)
+            | (VisitKind::Navigation, Self::Unsaid) => false,
         }
     }
 }

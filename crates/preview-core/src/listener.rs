@@ -147,25 +147,28 @@ mod tests {
             Err(OwnerMismatch::Program)
         );
         assert_eq!(readmit(Owner { cgroup: Some(8), ..owner() }), Err(OwnerMismatch::Program));
-        assert_eq!(readmit(Owner { task: task("t", "other"), ..owner() }), Err(OwnerMismatch::OtherTask));
+        assert_eq!(
+            readmit(Owner { task: Some(task("t", "other")), ..owner() }),
+            Err(OwnerMismatch::OtherTask)
+        );
     }
 
     #[test]
     fn a_tied_listener_must_belong_to_its_task_whatever_its_program() {
         let tied = TaskId::new("t").expect("valid");
         let readmit = |seen| owner().readmit(&seen, &session("s"), Some(&tied));
-        let restarted = Owner { exe: Some("/usr/bin/esbuild".into()), task: task("t", "s"), ..owner() };
+        let restarted = Owner { exe: Some("/usr/bin/esbuild".into()), task: Some(task("t", "s")), ..owner() };
         assert_eq!(readmit(restarted), Ok(()));
         assert_eq!(readmit(owner()), Err(OwnerMismatch::NotTheTask));
-        assert_eq!(readmit(Owner { task: task("u", "s"), ..owner() }), Err(OwnerMismatch::NotTheTask));
+        assert_eq!(readmit(Owner { task: Some(task("u", "s")), ..owner() }), Err(OwnerMismatch::NotTheTask));
     }
 
     fn owner() -> Owner {
         Owner { uid: 1_000, inode: 1, cgroup: Some(7), exe: Some("/usr/bin/node".into()), task: None }
     }
 
-    fn task(id: &str, of: &str) -> Option<OwningTask> {
-        Some(OwningTask { id: TaskId::new(id).expect("valid"), session: session(of) })
+    fn task(id: &str, of: &str) -> OwningTask {
+        OwningTask { id: TaskId::new(id).expect("valid"), session: session(of) }
     }
 
     fn session(id: &str) -> SessionId {

@@ -95,9 +95,9 @@ impl fmt::Display for PortRanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (first, last)) in self.0.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            match first == last {
-                true => write!(f, "{comma}{first}")?,
-                false => write!(f, "{comma}{first}-{last}")?,
+            write!(f, "{comma}{first}")?;
+            if first != last {
+                write!(f, "-{last}")?;
             }
         }
         Ok(())

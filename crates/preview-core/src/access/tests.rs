@@ -1,1 +1,219 @@
 use super::*;
+use crate::grant::Grant;
+use crate::id::{AttachmentId, UserId};
+use crate::listener::{Listener, Loopback};
+use crate::route::RouteOwner;
+use crate::template::Rendered;
+use crate::token::{Token, Tokens};
+use crate::verdict::{HostPolicy, ServerState};
+
+const NOW: Wall = Wall::from_secs(1_000_000);
+const HOUR: Duration = Duration::from_hours(1);
+
+#[test]
+fn a_stranger_learns_nothing_where_host_names_can_be_guessed() {
+    let guessable = policy("https://preview-{port}.example.com");
+    let nothing_there = guessable.decide(None, &Visit::default(), &[], no_sibling, NOW);
+    let not_let_in = guessable.decide(Some(&route()), &Visit::default(), &[], no_sibling, NOW);
+    assert_eq!(nothing_there, Decision::Refuse(Denial::Unknown));
+    assert_eq!(not_let_in, nothing_there);
+}
+
+#[test]
+fn with_an_id_a_known_host_without_a_grant_is_unauthorized() {
+    assert_eq!(decide(&Visit::default(), &[]), Decision::Refuse(Denial::Unauthorized));
+}
+
+#[test]
+fn a_token_with_its_session_is_exchanged_and_with_another_is_not() {
+    let token = token();
+    let visit = |session| Visit {
+        token: Some(GivenToken::Query { session, token: token.reveal() }),
+        ..Visit::default()
+    };
+    let grant = Grant::new(route().id, 3, NOW, HOUR);
+    assert_eq!(decide(&visit("s"), &[]), Decision::Exchange(grant));
+    assert_eq!(decide(&visit("t"), &[]), Decision::Refuse(Denial::Unauthorized));
+    let header = Visit { token: Some(GivenToken::Header(token.reveal())), ..Visit::default() };
+    assert_eq!(decide(&header, &[]), Decision::Allow(Pass::Token));
+}
+
+#[test]
+fn a_valid_grant_wins_over_a_wrong_token() {
+    let visit = Visit { token: Some(GivenToken::Query { session: "s", token: "wrong" }), ..Visit::default() };
+    assert_eq!(decide(&visit, &[held(3, NOW)]), Decision::Allow(Pass::Granted(None)));
+    assert_eq!(decide(&visit, &[]), Decision::Refuse(Denial::Unauthorized));
+}
+
+#[test]
+fn a_grant_slides_while_it_is_used() {
+    let issued = Wall::from_secs(NOW.as_secs() - 600);
+    let renewed = Grant::new(route().id, 3, NOW, HOUR);
+    assert_eq!(decide(&Visit::default(), &[held(3, issued)]), Decision::Allow(Pass::Granted(Some(renewed))));
+}
+
+#[test]
+fn a_grant_of_another_epoch_or_time_has_expired_and_of_another_attachment_is_gone() {
+    let old = Wall::from_secs(NOW.as_secs() - 3_600);
+    assert_eq!(decide(&Visit::default(), &[held(2, NOW)]), Decision::Refuse(Denial::GrantExpired));
+    assert_eq!(decide(&Visit::default(), &[held(3, old)]), Decision::Refuse(Denial::GrantExpired));
+    let mut other = held(3, NOW);
+    other.grant.id = AttachmentId::from_entropy([9; 17]);
+    assert_eq!(decide(&Visit::default(), &[other]), Decision::Refuse(Denial::Gone));
+    let policy = policy("https://{id}.example.com");
+    let ended = policy.decide(None, &Visit::default(), &[held(3, NOW)], no_sibling, NOW);
+    assert_eq!(ended, Decision::Refuse(Denial::Gone));
+}
+
+#[test]
+fn the_unpartitioned_cookie_counts_for_pages_of_the_same_origin_alone() {
+    let held = [HeldGrant { unpartitioned: true, ..held(3, NOW) }];
+    let own = Some("https://a.example.com");
+    let let_in = |visit: Visit<'_>| matches!(decide(&visit, &held), Decision::Allow(_));
+    assert!(let_in(Visit { fetch_site: Some("same-origin"), ..Visit::default() }));
+    assert!(let_in(Visit { kind: VisitKind::Upgrade, origin: own, ..Visit::default() }));
+    assert!(!let_in(Visit { fetch_site: Some("same-site"), ..Visit::default() }));
+    assert!(!let_in(Visit {
+        fetch_site: Some("cross-site"),
+        kind: VisitKind::Navigation,
+        ..Visit::default()
+    }));
+    assert!(!let_in(Visit {
+        kind: VisitKind::Upgrade,
+        origin: Some("https://b.example.com"),
+        ..Visit::default()
+    }));
+    assert!(!let_in(Visit { referer: Some("https://a.example.com/page"), ..Visit::default() }));
+    assert!(!let_in(Visit::default()));
+}
+
+#[test]
+fn an_upgrade_is_let_in_from_its_own_page_the_app_and_siblings_of_its_session_alone() {
+    let friend = |host: &str, session: &SessionId| host == FRIEND && session.as_str() == "s";
+    let friendly = format!("https://{FRIEND}");
+    let cases: [(Option<&str>, bool); 6] = [
+        (Some("https://a.example.com"), true),
+        (Some("https://app.test"), true),
+        (Some(&friendly), true),
+        (Some("https://bbbbbbbbbbbbbbbbbbbbbbbbbb.example.com"), false),
+        (Some("null"), false),
+        (None, false),
+    ];
+    for (origin, let_in) in cases {
+        let visit = Visit { kind: VisitKind::Upgrade, origin, ..Visit::default() };
+        let decision =
+            policy("https://{id}.example.com").decide(Some(&route()), &visit, &[held(3, NOW)], friend, NOW);
+        let expected =
+            if let_in { Decision::Allow(Pass::Granted(None)) } else { Decision::Refuse(Denial::Origin) };
+        assert_eq!(decision, expected, "{origin:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_without_origin_is_refused_only_where_a_cookie_is_the_credential() {
+    let token = token();
+    let visit = Visit {
+        kind: VisitKind::Upgrade,
+        token: Some(GivenToken::Header(token.reveal())),
+        ..Visit::default()
+    };
+    assert_eq!(decide(&visit, &[]), Decision::Allow(Pass::Token));
+    let foreign = Visit { origin: Some("https://evil.test"), ..visit };
+    assert_eq!(decide(&foreign, &[]), Decision::Refuse(Denial::Origin));
+}
+
+#[test]
+fn even_where_everybody_is_let_in_a_foreign_page_opens_no_socket() {
+    let open = AccessPolicy { mode: AccessMode::Open, ..policy("https://{id}.example.com") };
+    let decide = |visit: Visit<'_>| open.decide(Some(&route()), &visit, &[], no_sibling, NOW);
+    assert_eq!(decide(Visit::default()), Decision::Allow(Pass::Open));
+    let upgrade = Visit { kind: VisitKind::Upgrade, origin: Some("https://evil.test"), ..Visit::default() };
+    assert_eq!(decide(upgrade), Decision::Refuse(Denial::Origin));
+    let public = Route { visibility: Visibility::Public, ..route() };
+    let policy = policy("https://{id}.example.com");
+    let decision = policy.decide(Some(&public), &Visit::default(), &[], no_sibling, NOW);
+    assert_eq!(decision, Decision::Allow(Pass::Open));
+}
+
+#[test]
+fn a_sibling_of_another_session_uses_no_cookie() {
+    let sibling = Some("https://bbbbbbbbbbbbbbbbbbbbbbbbbb.example.com");
+    let held = [held(3, NOW)];
+    let refused = Decision::Refuse(Denial::Origin);
+    assert_eq!(decide(&Visit { origin: sibling, ..Visit::default() }, &held), refused);
+    let post = Visit { kind: VisitKind::Navigation, origin: sibling, ..Visit::default() };
+    assert_eq!(decide(&post, &held), refused);
+    let image = Visit { fetch_site: Some("same-site"), reads_only: true, ..Visit::default() };
+    assert_eq!(decide(&image, &held), refused);
+    let link = Visit {
+        kind: VisitKind::Navigation,
+        reads_only: true,
+        fetch_site: Some("same-site"),
+        ..Visit::default()
+    };
+    assert_eq!(decide(&link, &held), Decision::Allow(Pass::Granted(None)));
+}
+
+#[test]
+fn service_workers_are_refused_where_host_names_are_used_again() {
+    let visit = Visit { service_worker: true, fetch_site: Some("same-origin"), ..Visit::default() };
+    let guessable = policy("https://preview-{port}.example.com");
+    let decision = guessable.decide(Some(&route()), &visit, &[held(3, NOW)], no_sibling, NOW);
+    assert_eq!(decision, Decision::Refuse(Denial::ServiceWorker));
+    assert_eq!(decide(&visit, &[held(3, NOW)]), Decision::Allow(Pass::Granted(None)));
+}
+
+#[test]
+fn a_preflight_of_any_host_the_template_could_render_is_answered_alike() {
+    let preflight = |origin| Visit { kind: VisitKind::Preflight, origin: Some(origin), ..Visit::default() };
+    let policy = policy("https://{id}.example.com");
+    let from_ours = preflight("https://bbbbbbbbbbbbbbbbbbbbbbbbbb.example.com");
+    let live = policy.decide(Some(&route()), &from_ours, &[], no_sibling, NOW);
+    let dead = policy.decide(None, &from_ours, &[], no_sibling, NOW);
+    assert_eq!((live, dead), (Decision::Preflight, Decision::Preflight));
+    let foreign = policy.decide(Some(&route()), &preflight("https://evil.test"), &[], no_sibling, NOW);
+    assert_eq!(foreign, Decision::Refuse(Denial::Unauthorized));
+}
+
+const FRIEND: &str = "cccccccccccccccccccccccccc.example.com";
+
+fn decide(visit: &Visit<'_>, held: &[HeldGrant]) -> Decision {
+    policy("https://{id}.example.com").decide(Some(&route()), visit, held, no_sibling, NOW)
+}
+
+fn no_sibling(_: &str, _: &SessionId) -> bool {
+    false
+}
+
+fn policy(template: &str) -> AccessPolicy {
+    AccessPolicy {
+        mode: AccessMode::Token,
+        app_origins: vec!["https://app.test".to_owned()],
+        template: template.parse().unwrap_or_else(|error| panic!("{error}")),
+        grant_life: HOUR,
+    }
+}
+
+fn route() -> Route {
+    Route {
+        id: AttachmentId::from_entropy([1; 17]),
+        session: SessionId::new("s").expect("valid"),
+        user: UserId::new("u").expect("valid"),
+        url: Rendered { origin: "https://a.example.com".to_owned(), host: "a.example.com".to_owned() },
+        listener: Listener { address: Loopback::V4, port: "3000".parse().expect("valid") },
+        owner: RouteOwner { uid: 0, inode: 1, cgroup: None },
+        policy: HostPolicy::Loopback,
+        state: ServerState::Live,
+        visibility: Visibility::Private,
+        tokens: Tokens::new(token().digest()),
+        epoch: 3,
+    }
+}
+
+fn held(epoch: u64, issued: Wall) -> HeldGrant {
+    HeldGrant { grant: Grant::new(route().id, epoch, issued, HOUR), unpartitioned: false }
+}
+
+fn token() -> Token {
+    Token::from_entropy([5; 32])
+}

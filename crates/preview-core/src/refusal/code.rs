@@ -8,7 +8,7 @@ macro_rules! codes {
         /// A stable code of a failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
-            $(#[doc = $cause] $variant,)+
+            $(#[doc = concat!("`", $text, "`.")] $variant,)+
         }
 
         impl Code {

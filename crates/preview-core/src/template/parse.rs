@@ -128,12 +128,11 @@ fn labels(host: &str, start: usize) -> Result<(Vec<Part>, String), Problem> {
             return Err((at, TemplateProblem::NotFirst));
         }
         total += longest + usize::from(i > 0);
-        match i {
-            0 => first = parts,
-            _ => {
-                rest.push('.');
-                rest.push_str(label);
-            }
+        if i == 0 {
+            first = parts;
+        } else {
+            rest.push('.');
+            rest.push_str(label);
         }
         at += label.len() + 1;
     }

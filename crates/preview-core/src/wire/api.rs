@@ -1,6 +1,12 @@
 //! What clients of the daemon send and get (`docs/contract.md` §4).
 
+mod health;
+mod task;
+
 use serde::{Deserialize, Serialize};
+
+pub use health::{ModuleHealth, ModuleLimits};
+pub use task::{TaskRequest, TaskView};
 
 use super::{HostHeaderWord, PolicyWord, StateWord, Timestamp, VisibilityWord};
 use crate::attachment::Attachment;
@@ -150,56 +156,6 @@ pub struct SessionEnded {
     pub tasks: Vec<String>,
 }
 
-/// `POST /v1/tasks`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaskRequest {
-    /// The session.
-    pub session_id: String,
-    /// Its user.
-    pub user_id: String,
-    /// Program and arguments; at least the program.
-    pub command: Vec<String>,
-    /// The folder it starts in.
-    pub cwd: String,
-    /// Environment variables, on top of what the daemon passes.
-    #[serde(default)]
-    pub env: std::collections::BTreeMap<String, String>,
-    /// What to call it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// A task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TaskView {
-    /// Its id: what attach takes as `bash_task_id`.
-    pub id: String,
-    /// Its session.
-    pub session_id: String,
-    /// Its user.
-    pub user_id: String,
-    /// What it is called.
-    pub name: Option<String>,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// The folder it was started in.
-    pub cwd: String,
-    /// The process id of its leader.
-    pub pid: u32,
-    /// Whether any process of its tree lives.
-    pub running: bool,
-    /// The leader's exit code; null while it runs, and where it is not known.
-    pub exit_code: Option<i32>,
-    /// When it was started.
-    pub started_at: Timestamp,
-    /// The listeners of its tree, `127.0.0.1:5173`.
-    pub listeners: Vec<String>,
-    /// What to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
 /// `POST /v1/tokens/verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,46 +177,6 @@ pub struct TokenVerified {
     pub session_id: String,
     /// Until when; null: until it is rotated.
     pub valid_until: Option<Timestamp>,
-}
-
-/// `GET /health/web_preview` (seed).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModuleHealth {
-    /// `ok`, or `degraded`.
-    pub status: String,
-    /// `web_preview`.
-    pub module_id: String,
-    /// The version that runs.
-    pub version: String,
-    /// Live attachments.
-    pub count: u64,
-    /// Live attachments by type.
-    pub by_type: std::collections::BTreeMap<String, u64>,
-    /// Sessions with live attachments.
-    pub session_count: u64,
-    /// The age of the oldest attachment, seconds.
-    pub oldest_age_seconds: u64,
-    /// The longest silence of an attachment, seconds.
-    pub oldest_idle_seconds: u64,
-    /// The limits in force.
-    pub limits: ModuleLimits,
-    /// Users with live attachments; for admins only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_user_count: Option<u64>,
-    /// Live attachments by user; for admins only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_user: Option<std::collections::BTreeMap<String, u64>>,
-}
-
-/// The limits in force (seed).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModuleLimits {
-    /// Attachments per session.
-    pub max_per_session: u32,
-    /// Attachments per user.
-    pub max_per_user: u32,
-    /// Silence until reaped, seconds.
-    pub idle_reap_after_seconds: u64,
 }
 
 /// A failure: `application/problem+json` (RFC 9457) with our code and a hint.
