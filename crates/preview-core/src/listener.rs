@@ -1,8 +1,8 @@
 //! What is really dialled, and whose it is. A port is not an identity: its owner is checked again whenever the
 //! socket behind it changes.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
 

@@ -7,6 +7,8 @@ const RULE: &str = "machine";
 // Spliced, so that this file does not find itself.
 const PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
+/// Nobody's: what tests and examples may use as `$HOME`.
+const SAMPLE_HOME: &str = concat!("/ho", "me/u");
 /// Where packages come from is each machine's own business; lock files fix what they are, by checksum.
 const REGISTRIES: [&str; 8] = [
     concat!("registry.npm", "js.org"),
@@ -25,13 +27,15 @@ pub(super) fn traces(tree: &Tree) -> Vec<Finding> {
         let advice = "name the package and leave the registry to the machine";
         find(file, &REGISTRIES, advice).chain(resolved(file))
     });
-    let paths = tree.files().flat_map(|file| find(file, &PATHS, "use a path relative to the root, or `~`"));
+    let advice = format!("use a path relative to the root, `~`, or in samples `{SAMPLE_HOME}`");
+    let paths = tree.files().flat_map(|file| find(file, &PATHS, &advice));
     hosts.chain(paths).collect()
 }
 
 fn find<'a>(file: &'a File, marks: &'a [&'a str], advice: &'a str) -> impl Iterator<Item = Finding> + 'a {
     file.lines().filter_map(move |(at, line)| {
-        let mark = marks.iter().find(|mark| stands_alone(line, mark))?;
+        let line = line.replace(&format!("{SAMPLE_HOME}/"), "~/").replace(&format!("{SAMPLE_HOME}\""), "~\"");
+        let mark = marks.iter().find(|mark| stands_alone(&line, mark))?;
         Some(Finding::new(&file.path, at, RULE, format!("`{mark}`: {advice}")))
     })
 }
@@ -67,6 +71,14 @@ mod tests {
         let tree =
             Tree::of(&[("web/package-lock.json", "{\n  \"resolved\": \"https://example.com/a.tgz\"\n}")]);
         assert_eq!(places(&traces(&tree)), ["web/package-lock.json:2"]);
+    }
+
+    #[test]
+    fn the_sample_home_may_be_used() {
+        assert_eq!(
+            traces(&Tree::of(&[("a.rs", &format!("\"{SAMPLE_HOME}/.config\", \"{SAMPLE_HOME}\""))])),
+            []
+        );
     }
 
     #[test]
