@@ -60,7 +60,7 @@ const socket = async (record, pattern, patience) => {
   const end = performance.now() + patience;
   while (performance.now() < end) {
     const found = record.sockets.find((s) => pattern.test(s.url) && s.received > 0 && !s.closed);
-    if (found) return { ...found };
+    if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`the live-update socket did not connect`);
@@ -70,6 +70,7 @@ const reloadUntil = async (visit, wanted) => {
   for (;;) {
     const found = await visit.frame.locator('#text').textContent({ timeout: 10_000 }).catch(() => null);
     if (found === wanted) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
     await visit.frame.goto(visit.frame.url(), { waitUntil: 'domcontentloaded' }).catch(() => {});
   }
 };

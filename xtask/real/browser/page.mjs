@@ -56,6 +56,7 @@ export const main = async (script) => {
  */
 export const withBrowser = async (options, use) => {
   const home = mkdtempSync(join(tmpdir(), 'preview-browser-'));
+  const netLog = join(home, 'net-log.json');
   const parent = options.frame && (await serveParent(options.frame));
   let context;
   const record = newRecord();
@@ -64,7 +65,7 @@ export const withBrowser = async (options, use) => {
     context = await chromium.launchPersistentContext(join(home, 'profile'), {
       executablePath: '/usr/bin/chromium',
       headless: true,
-      args: [...FLAGS, ...flags(options)],
+      args: [...FLAGS, `--log-net-log=${netLog}`, ...flags(options)],
       env: { ...process.env, HOME: home },
       ignoreHTTPSErrors: options.ignore_certificates ?? false,
       ignoreDefaultArgs: ['--disable-features'],
@@ -73,11 +74,12 @@ export const withBrowser = async (options, use) => {
     const page = context.pages()[0] ?? (await context.newPage());
     await listen(context, page, record);
     const visit = { page, frame: page.mainFrame(), record, context, go: (url) => go(visit, url, parent) };
-    try {
-      return await use(visit);
-    } finally {
-      if (options.screenshot) await page.screenshot({ path: options.screenshot }).catch(() => {});
-    }
+    const result = await use(visit).finally(
+      () => options.screenshot && page.screenshot({ path: options.screenshot }).catch(() => {}),
+    );
+    await context.close();
+    tellHowSocketsOpened(record, readFileSync(netLog, 'utf8'));
+    return result;
   } catch (error) {
     error.record = record;
     throw error;
@@ -145,6 +147,17 @@ const go = async (visit, url, parent) => {
   const element = await page.waitForSelector('#preview');
   visit.frame = await element.contentFrame();
   return response;
+};
+
+// Chromium's own log of the network is the only place that tells how a WebSocket was opened.
+const tellHowSocketsOpened = (record, log) => {
+  const events = log.split('\n').filter((line) => line.includes('":protocol: websocket"'));
+  const opened = events.map((line) => {
+    const headers = JSON.parse(line.replace(/[\],\s]+$/, '')).params.headers.map((header) => /^(:?[^:]+): (.*)$/.exec(header));
+    const value = (name) => headers.find((header) => header?.[1] === name)[2];
+    return `wss://${value(':authority')}${value(':path')}`;
+  });
+  for (const socket of record.sockets) socket.extended_connect = opened.includes(socket.url);
 };
 
 const newRecord = () => ({ sockets: [], console: [], errors: [], failed: [], refused: [], posts: [], navigations: [] });

@@ -8,6 +8,7 @@ from django.urls import path
 PAGE = Engine().from_string("""<!doctype html>
 <html lang="en" data-hydrated="yes">
   <title>Django</title>
+  <link rel="icon" href="data:,">
   <h1>Django</h1>
   <p id="text">untouched</p>
   <form method="post" action="/post">
@@ -15,6 +16,14 @@ PAGE = Engine().from_string("""<!doctype html>
     <input name="word" value="hello" aria-label="word">
     <button id="send">send</button>
   </form>
+</html>
+""")
+
+DONE = Engine().from_string("""<!doctype html>
+<html lang="en">
+  <title>Django</title>
+  <link rel="icon" href="data:,">
+  <p id="done">done {{ word }}</p>
 </html>
 """)
 
@@ -32,8 +41,7 @@ def post(request):
 
 def done(request):
     """Where the form leads."""
-    page = Engine().from_string('<!doctype html><title>Django</title><p id="done">done {{ word }}</p>')
-    return HttpResponse(page.render(Context({"word": request.GET.get("word", "")})))
+    return HttpResponse(DONE.render(Context({"word": request.GET.get("word", "")})))
 
 
 def about(request):

@@ -59,7 +59,7 @@ const describe = (request) => ({
 const routes = {
   '/': (request, response) => {
     response.writeHead(200, { 'content-type': 'text/html' });
-    response.end('<!doctype html><html lang="en"><title>echo</title><h1>echo</h1><p id="text">untouched</p></html>');
+    response.end('<!doctype html><html lang="en"><title>echo</title><link rel="icon" href="data:,"><h1>echo</h1><p id="text">untouched</p></html>');
   },
   '/echo': async (request, response) => json(response, { ...describe(request), body: await consume(request) }),
   '/sse': (request, response) => {
@@ -94,7 +94,7 @@ const routes = {
   '/headers': (request, response, query) => {
     for (const [name, value] of query) response.appendHeader(name, value);
     if (!response.hasHeader('content-type')) response.setHeader('content-type', 'text/html');
-    response.end('<!doctype html><html lang="en"><title>headers</title><p id="text">untouched</p></html>');
+    response.end('<!doctype html><html lang="en"><title>headers</title><link rel="icon" href="data:,"><p id="text">untouched</p></html>');
   },
   '/set-cookie': (request, response, query) => {
     response.setHeader('set-cookie', query.getAll('c'));

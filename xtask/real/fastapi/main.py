@@ -10,6 +10,7 @@ app = FastAPI()
 PAGE = """<!doctype html>
 <html lang="en">
   <title>FastAPI</title>
+  <link rel="icon" href="data:,">
   <h1>FastAPI</h1>
   <p id="text">untouched</p>
   <p id="fetched"></p>

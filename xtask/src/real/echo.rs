@@ -1,12 +1,13 @@
 //! An app that sends back what it gets: requests, bodies, WebSocket messages, events on demand.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::fixture::{Fixture, Registry};
-use super::{Process, Scratch};
+use super::{Certificate, Process, Scratch};
 
 pub(super) const FIXTURE: Fixture = Fixture { name: "echo", registry: Registry::Npm };
 
@@ -29,10 +30,7 @@ impl EchoServer {
         let folder = Scratch::new()?;
         let dir = folder.join(FIXTURE.name);
         FIXTURE.checkout(&dir)?;
-        let mut command = Command::new("node");
-        command.args(["server.mjs", &port.to_string(), address]).current_dir(dir);
-        let mut process = Process::spawn(&command)?;
-        process.wait_for_line("listening", Duration::from_secs(30)).context("the echo server")?;
+        let process = node(&dir, &["server.mjs", &port.to_string(), address])?;
         Ok(Self { process, port, _folder: folder })
     }
 
@@ -45,4 +43,19 @@ impl EchoServer {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// Serves one page over TLS, by HTTP/2 with extended CONNECT or by HTTP/1.1, from a folder in `scratch`: it sets
+/// cookies of each kind, shows those it got back, and opens a WebSocket.
+pub fn serve_tls(port: u16, certificate: &Certificate, scratch: &Scratch) -> Result<Process> {
+    let dir = scratch.join(FIXTURE.name);
+    FIXTURE.checkout(&dir)?;
+    let (chain, key) = (certificate.chain.to_string_lossy(), certificate.key.to_string_lossy());
+    node(&dir, &["tls.mjs", &port.to_string(), &chain, &key])
+}
+
+fn node(dir: &Path, words: &[&str]) -> Result<Process> {
+    let mut process = Process::spawn(Command::new("node").args(words).current_dir(dir))?;
+    process.wait_for_line("listening", Duration::from_secs(30))?;
+    Ok(process)
 }

@@ -80,8 +80,8 @@ pub struct Record {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Socket {
     pub url: String,
-    /// The status that opened it: 101 by Upgrade, 200 by extended CONNECT (RFC 8441).
-    pub status: Option<u16>,
+    /// Whether it was asked for by extended CONNECT within HTTP/2 (RFC 8441) and not by Upgrade.
+    pub extended_connect: bool,
     /// Messages from the page.
     pub sent: u64,
     /// Messages to the page.

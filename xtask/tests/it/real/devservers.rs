@@ -45,6 +45,30 @@ fn fastapi_fetches_echoes_and_streams() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_dev_server_lives_in_a_frame_too() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let checkout = DevServer::ViteReact.checkout(&scratch)?;
+    let port = free_port()?;
+    let _process = checkout.start(port)?;
+    let browser = Browser::new().embed_in_plain("agent.elsewhere.test");
+    lives_without_a_reload(&browser.visit(&checkout, &format!("http://localhost:{port}/"))?);
+    Ok(())
+}
+
+#[test]
+fn a_checkout_s_variables_and_arguments_reach_its_server() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let checkout = DevServer::Django.checkout(&scratch)?;
+    let strict = checkout.with_variable("ALLOWED_HOSTS", ".preview.test").with_arguments(&["--noreload"]);
+    let port = free_port()?;
+    let process = strict.start(port)?;
+    let refused = Browser::new().open(&format!("http://localhost:{port}/"), None)?;
+    assert_eq!(refused.status, Some(400), "{refused:#?}");
+    assert_eq!(process.tree().len(), 1, "{}", process.output());
+    Ok(())
+}
+
 /// Visits the server itself, without a preview in between.
 fn visit(server: DevServer) -> Result<Visit> {
     let scratch = Scratch::new()?;
