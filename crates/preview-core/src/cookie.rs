@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn grants_are_found_among_other_cookies() {
-        let found: Vec<_> = GrantCookie::among("a=b; preview=1;__Host-preview=x=y; preview2=z; junk").collect();
+        let found: Vec<_> =
+            GrantCookie::among("a=b; preview=1;__Host-preview=x=y; preview2=z; junk").collect();
         assert_eq!(found, [(GrantCookie::Plain, "1"), (GrantCookie::Partitioned, "x=y")]);
     }
 }
