@@ -1,1 +1,0 @@
-//! Programs that embed core or speak to the daemon.

@@ -1,0 +1,123 @@
+//! Every example runs, against the real daemon where it speaks to one.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use xtask::real::{self, Process, Scratch};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn embed_core_keeps_attachments_without_our_daemon() {
+    let output = run(env!("CARGO_BIN_EXE_embed_core"), &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for line in [
+        "attached   shop -> https://ID.preview.example.com",
+        "let in     with the token: true",
+        "kept out   with another:   true",
+        "moved      to port 5174, same id: true",
+        "in grace   the old token still works: true",
+        "refused    limit_session × limit reached: 2 / session",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+}
+
+#[test]
+fn attach_and_watch_attaches_follows_events_and_detaches() {
+    let rig = Rig::new("http://{id}.localhost:8080");
+    let output =
+        run(env!("CARGO_BIN_EXE_attach_and_watch"), &[&rig.socket("api.sock"), &rig.port.to_string()]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for word in [
+        "attached web at http://",
+        "?session_id=example&token=",
+        "detached web: true",
+        " attached\n",
+        " detached\n",
+    ] {
+        assert!(text.contains(word), "no {word:?} in\n{text}");
+    }
+}
+
+#[test]
+fn custom_edge_lets_in_by_token_then_by_cookie_and_nobody_else() {
+    let public = real::free_port_outside().expect("a free port");
+    let template = format!("http://{{id}}.localhost:{public}");
+    let rig = Rig::new(&template);
+    let edge = [env!("CARGO_BIN_EXE_custom_edge"), &rig.socket("edge.sock"), &template, &public.to_string()];
+    let mut edge = Process::spawn_line(&edge, rig.scratch.path()).expect("the example starts");
+    edge.wait_for_line("serving on", PATIENCE).expect("it serves");
+
+    let link = rig.attach();
+    let bare = link.split('?').next().expect("a URL").to_owned();
+    let jar = rig.scratch.join("jar");
+    let jar = jar.to_string_lossy();
+    let seen = real::poll_for("the page through the edge", PATIENCE, || {
+        let page = curl(&["--cookie-jar", &jar, &link]);
+        page.contains("Directory listing").then_some(page)
+    });
+    seen.expect("the token lets in");
+    assert!(curl(&["--cookie", &jar, &bare]).contains("Directory listing"), "the cookie lets in");
+    assert_eq!(curl(&[&bare]), "Bad Gateway");
+}
+
+/// A daemon and a server to attach, in a scratch folder.
+struct Rig {
+    scratch: Scratch,
+    port: u16,
+    _server: Process,
+    _daemon: Process,
+}
+
+impl Rig {
+    fn new(template: &str) -> Self {
+        let scratch = Scratch::new().expect("a scratch folder");
+        let port = real::free_port().expect("a free port");
+        let server = real::http_server::start(scratch.path(), port).expect("python serves");
+        let config = format!(
+            "web_preview:\n  public_url_template: \"{template}\"\n  state_dir: {}\n",
+            scratch.join("state").display()
+        );
+        let config = scratch.write("config.yaml", config).expect("writes");
+        let binary = real::bin("preview-daemon").expect("the daemon is built");
+        let words = [binary.to_string_lossy(), "--config".into(), config.to_string_lossy()];
+        let daemon = Process::spawn_line(&words, scratch.path()).expect("the daemon starts");
+        let rig = Self { scratch, port, _server: server, _daemon: daemon };
+        let socket = PathBuf::from(rig.socket("api.sock"));
+        real::poll_for("api.sock", PATIENCE, || socket.exists().then_some(())).expect("the daemon serves");
+        rig
+    }
+
+    fn socket(&self, name: &str) -> String {
+        self.scratch.join("state/run").join(name).to_string_lossy().into_owned()
+    }
+
+    /// Attaches the server; the link with its token.
+    fn attach(&self) -> String {
+        let body = format!(r#"{{"session_id":"s","user_id":"u","port":{}}}"#, self.port);
+        let answer = curl(&[
+            "--unix-socket",
+            &self.socket("api.sock"),
+            "--header",
+            "content-type: application/json",
+            "--data",
+            &body,
+            "http://localhost/v1/attachments",
+        ]);
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
+        answer["iframe_url"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+}
+
+fn curl(args: &[&str]) -> String {
+    let output = Command::new("curl").arg("--silent").args(args).output().expect("curl is installed");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn run(program: &str, args: &[&str]) -> Output {
+    Command::new(program).args(args).output().expect("the example starts")
+}
