@@ -8,11 +8,14 @@
 pub mod config;
 pub mod failure;
 mod clock;
+mod sockets;
+mod processes;
 pub mod daemon;
 mod attach;
 mod probe;
 mod listeners;
 mod store;
+mod live;
 mod keys;
 mod events;
 mod watch;

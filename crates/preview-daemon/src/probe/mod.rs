@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What is known of a dev server before it is attached: where it listens, whose it is, and how it takes its public
+//! name.
+
+mod find;
+mod ask;
+
+pub(crate) use ask::{Asked, Question, Rest, ask};
+pub(crate) use find::{Found, HostAsked, InvalidHost, Probe, WaitFailure, Wanted};

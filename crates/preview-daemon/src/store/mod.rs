@@ -1,59 +1,244 @@
-//! What is kept: acknowledged means on disk.
+//! What is kept, and kept safe: a change is answered only when it is on disk.
+//!
+//! One thread writes. It takes all changes that wait, decides each against what those before it left, commits them
+//! together, publishes, and then answers. Reading what is attached needs no disk: [`Live`] holds it in memory.
 
-use std::io;
+pub(crate) mod error;
+mod folder;
+mod schema;
+mod words;
+mod rows;
+mod tables;
+mod writer;
 
-use preview_core::refusal::Code;
-use thiserror::Error;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// Why the store cannot be used, or does not take a change.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// Another process uses the same state folder.
-    #[error("another process uses it")]
-    InUse,
-    /// The disk is full; nothing was changed.
-    #[error("the disk is full")]
-    Full,
-    /// It cannot be written.
-    #[error("it cannot be written: {0}")]
-    ReadOnly(String),
-    /// It is damaged.
-    #[error("it is damaged: {0}")]
-    Corrupt(String),
-    /// A later release wrote it.
-    #[error("a later release wrote it (schema {found}, this one knows {known})")]
-    Newer {
-        /// The schema found.
-        found: i64,
-        /// The schema known.
-        known: i64,
-    },
-    /// Others than the service could read or change it.
-    #[error("{path} {problem}")]
-    Unsafe {
-        /// The file or folder.
-        path: String,
-        /// What is wrong with it, and what to do.
-        problem: String,
-    },
-    /// The system failed otherwise.
-    #[error("the system failed")]
-    Io(#[from] io::Error),
-    /// The service is stopping.
-    #[error("the service is stopping")]
-    Stopped,
+use preview_core::clock::Wall;
+use preview_core::command::{Command, Context};
+use preview_core::event::Event;
+use preview_core::id::{SessionId, TaskId, UserId};
+use preview_core::refusal::Refusal;
+use preview_core::wire::events::EventView;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+pub use error::StoreError;
+
+use crate::failure::Failure;
+use crate::keys::KeyRecord;
+use crate::live::{Change, Live};
+use folder::Folder;
+use writer::{Job, Work};
+
+/// The store; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    jobs: std::sync::mpsc::Sender<Job>,
+    reader: Arc<Mutex<Connection>>,
+    live: Arc<Live>,
 }
 
-impl StoreError {
-    /// Its code.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::InUse | Self::Newer { .. } => Code::StateInUse,
-            Self::Full => Code::StoreFull,
-            Self::ReadOnly(_) | Self::Unsafe { .. } | Self::Io(_) => Code::StoreReadonly,
-            Self::Corrupt(_) => Code::StoreCorrupt,
-            Self::Stopped => Code::DaemonUnreachable,
+/// The writer's thread and the lock on the state folder; both end with it.
+pub(crate) struct Keeper {
+    writer: Option<JoinHandle<()>>,
+    _folder: Folder,
+}
+
+/// What the events of a command tell besides what the registry knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Telling {
+    /// How long the attach took.
+    pub took: Duration,
+    /// Whether tied tasks end with what is detached.
+    pub ends_task: bool,
+}
+
+/// A change that is on disk.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// The last revision when it was done; its own last one if it changed anything.
+    pub revision: u64,
+    /// What happened, in order.
+    pub changes: Vec<Arc<Change>>,
+}
+
+/// A task, as it is kept so that it is found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TaskRecord {
+    /// Its id.
+    pub id: TaskId,
+    /// Its session.
+    pub session: SessionId,
+    /// Its user.
+    pub user: UserId,
+    /// What it is called.
+    pub name: Option<String>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The folder it was started in.
+    pub cwd: String,
+    /// When it was started.
+    pub started: Wall,
+    /// The process id of its leader.
+    pub pid: u32,
+    /// When its leader started, in clock ticks since boot: with `pid` and `boot` it names one process only.
+    pub start_time: u64,
+    /// The boot it was started in.
+    pub boot: String,
+    /// How it ended, if it has.
+    pub ended: Option<TaskEnd>,
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskEnd {
+    /// Its leader's exit code, where it is known.
+    pub exit_code: Option<i32>,
+    /// When that was seen.
+    pub at: Wall,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// The rules refuse it.
+    Refused(Refusal),
+    /// The store does not take it.
+    Store(StoreError),
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is made if it is not there.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Keeper), StoreError> {
+        let held = Folder::hold(folder)?;
+        let opened = schema::open(&held)?;
+        let live = Arc::new(Live::new(opened.revision, opened.attachments, opened.sessions));
+        let (jobs, waiting) = std::sync::mpsc::channel();
+        let writer = writer::start(opened.writer, waiting, Arc::clone(&live))?;
+        let reader = Arc::new(Mutex::new(opened.reader));
+        let keeper = Keeper { writer: Some(writer), _folder: held };
+        Ok((Self { jobs, reader, live }, keeper))
+    }
+
+    /// What is attached, as the last commit left it.
+    pub(crate) const fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Decides a command and carries it out.
+    pub(crate) async fn transact(
+        &self,
+        command: Command,
+        context: Context,
+        telling: Telling,
+    ) -> Result<Committed, Failure> {
+        self.transact_if(command, context, telling, || true).await
+    }
+
+    /// As [`Self::transact`], if `still` says so at the moment at which it is decided; else nothing happens.
+    pub(crate) async fn transact_if(
+        &self,
+        command: Command,
+        context: Context,
+        telling: Telling,
+        still: impl FnOnce() -> bool + Send + 'static,
+    ) -> Result<Committed, Failure> {
+        self.ask(Work::Decide { command, context: Box::new(context), telling, still: Box::new(still) }).await
+    }
+
+    /// Tells what changes nothing: it gets its place in the order of all changes.
+    pub(crate) async fn tell(&self, event: Event, at: Wall) -> Result<Committed, Failure> {
+        self.ask(Work::Tell(Box::new(event), at)).await
+    }
+
+    /// Keeps a task as it is now.
+    pub(crate) async fn put_task(&self, task: TaskRecord) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::PutTask(Box::new(task))).await)
+    }
+
+    /// Forgets a task.
+    pub(crate) async fn drop_task(&self, id: TaskId) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::DropTask(id)).await)
+    }
+
+    /// All tasks that are kept.
+    pub(crate) async fn tasks(&self) -> Result<Vec<TaskRecord>, StoreError> {
+        self.read(tables::tasks).await
+    }
+
+    /// Keeps these grant keys and no others.
+    pub(crate) async fn put_keys(&self, keys: Vec<KeyRecord>) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::PutKeys(keys)).await)
+    }
+
+    /// The grant keys that are kept.
+    pub(crate) async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.read(tables::keys).await
+    }
+
+    /// What was told after this revision, oldest first, at most so many of it.
+    pub(crate) async fn told(&self, after: u64, most: u32) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection| tables::told(connection, after, most)).await
+    }
+
+    /// Forgets what was told before this moment.
+    pub(crate) async fn forget_told(&self, before: Wall) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::Forget(before)).await)
+    }
+
+    /// Whether a change would be taken now.
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::Try).await)
+    }
+
+    async fn ask(&self, work: Work) -> Result<Committed, Failure> {
+        self.ask_raw(work).await.map_err(|not_done| match not_done {
+            NotDone::Refused(refusal) => Failure::Refused(refusal),
+            NotDone::Store(error) => Failure::Store(error),
+        })
+    }
+
+    async fn ask_raw(&self, work: Work) -> Result<Committed, NotDone> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job { work, answer }).map_err(|_| NotDone::Store(StoreError::Stopped))?;
+        answered.await.map_err(|_| NotDone::Store(StoreError::Stopped))?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = Arc::clone(&self.reader);
+        let read = move || {
+            let connection = reader.lock().map_err(|_| StoreError::Stopped)?;
+            look(&connection)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+impl Keeper {
+    /// Waits until all that was asked is written and every [`Store`] is gone.
+    pub(crate) fn finish(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's thread has panicked");
         }
+    }
+}
+
+fn stored(done: Result<Committed, NotDone>) -> Result<(), StoreError> {
+    match done {
+        Ok(_) => Ok(()),
+        Err(NotDone::Store(error)) => Err(error),
+        Err(NotDone::Refused(refusal)) => Err(StoreError::Corrupt(refusal.to_string())),
     }
 }

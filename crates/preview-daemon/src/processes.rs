@@ -1,0 +1,135 @@
+//! The processes of this host, who descends from whom, and which sockets they hold (`proc(5)`).
+//!
+//! Everything here blocks: reading all of a busy host takes tens of milliseconds.
+
+use std::collections::{HashMap, HashSet};
+
+use preview_core::listener::OwningTask;
+use procfs::ProcResult;
+use procfs::process::{FDTarget, Process as Proc};
+
+/// One process of all time since boot: a pid is used again, but not with the same start time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ProcessId {
+    /// Its number.
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub(crate) start_time: u64,
+}
+
+/// The first process of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leader {
+    /// The task.
+    pub(crate) task: OwningTask,
+    /// The process; it leads a session of its own.
+    pub(crate) process: ProcessId,
+}
+
+/// All living processes at one moment; zombies are not among them.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    by_pid: HashMap<u32, Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    id: ProcessId,
+    parent: u32,
+    session: u32,
+}
+
+impl Processes {
+    /// Looks at all of them.
+    pub(crate) fn read() -> ProcResult<Self> {
+        let all = procfs::process::all_processes()?;
+        // One that has ended meanwhile is no error.
+        let entries = all.filter_map(Result::ok).filter_map(|process| entry(&process));
+        Ok(Self { by_pid: entries.map(|entry| (entry.id.pid, entry)).collect() })
+    }
+
+    /// The tree of the task that `leader` started: itself, its descendants, and all that are still in its session,
+    /// whose number nobody else can get as long as one of them lives. Descendants of these count too.
+    pub(crate) fn tree(&self, leader: ProcessId) -> Vec<ProcessId> {
+        let leads = self.by_pid.values().filter(|entry| self.belongs(entry.id.pid, leader));
+        leads.map(|entry| entry.id).collect()
+    }
+
+    /// The task in whose tree the process is.
+    pub(crate) fn task_of(&self, pid: u32, leaders: &[Leader]) -> Option<OwningTask> {
+        let owner = leaders.iter().find(|leader| self.belongs(pid, leader.process));
+        owner.map(|leader| leader.task.clone())
+    }
+
+    fn belongs(&self, pid: u32, leader: ProcessId) -> bool {
+        // A leader's number with another start time: the task has ended, and so has its whole session.
+        let reused = self.by_pid.get(&leader.pid).is_some_and(|entry| entry.id != leader);
+        let mut at = self.by_pid.get(&pid);
+        let mut steps = 0;
+        while let Some(entry) = at.filter(|_| !reused && steps <= self.by_pid.len()) {
+            if entry.id == leader || entry.session == leader.pid {
+                return true;
+            }
+            at = self.by_pid.get(&entry.parent);
+            steps += 1;
+        }
+        false
+    }
+
+    /// Their ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ProcessId> + '_ {
+        self.by_pid.values().map(|entry| entry.id)
+    }
+}
+
+impl ProcessId {
+    /// The living process with that number.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        entry(&open(pid)?).map(|entry| entry.id)
+    }
+
+    /// Whether it lives.
+    pub(crate) fn lives(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// The inodes of the sockets it holds; none if we may not look.
+    pub(crate) fn sockets(self) -> HashSet<u64> {
+        let Some(fds) = open(self.pid).and_then(|process| process.fd().ok()) else { return HashSet::new() };
+        let targets = fds.filter_map(Result::ok).map(|fd| fd.target);
+        targets
+            .filter_map(|target| match target {
+                FDTarget::Socket(inode) => Some(inode),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The path of its program, if we may look.
+    pub(crate) fn exe(self) -> Option<String> {
+        Some(open(self.pid)?.exe().ok()?.to_string_lossy().into_owned())
+    }
+
+    /// Its command line.
+    pub(crate) fn command(self) -> Vec<String> {
+        open(self.pid).and_then(|process| process.cmdline().ok()).unwrap_or_default()
+    }
+
+    /// Its user, as it is now.
+    pub(crate) fn uid(self) -> Option<u32> {
+        open(self.pid)?.uid().ok()
+    }
+}
+
+fn open(pid: u32) -> Option<Proc> {
+    Proc::new(i32::try_from(pid).ok()?).ok()
+}
+
+fn entry(process: &Proc) -> Option<Entry> {
+    let stat = process.stat().ok()?;
+    let number = |field: i32| u32::try_from(field).ok();
+    let id = ProcessId { pid: number(stat.pid)?, start_time: stat.starttime };
+    let dead = matches!(stat.state, 'Z' | 'X' | 'x');
+    (!dead).then_some(())?;
+    Some(Entry { id, parent: number(stat.ppid)?, session: number(stat.session)? })
+}

@@ -1,0 +1,233 @@
+//! The thread that writes. Waiting changes share one commit, and each has a savepoint of its own, so that a
+//! refused one leaves nothing.
+
+use std::io;
+use std::iter;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+
+use preview_core::attachment::Attachment;
+use preview_core::clock::Wall;
+use preview_core::command::{Command, Context};
+use preview_core::event::Event;
+use preview_core::id::TaskId;
+use preview_core::registry::{self, Scope};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::{Committed, NotDone, StoreError, TaskRecord, Telling, tables};
+use crate::events;
+use crate::keys::KeyRecord;
+use crate::live::{Change, Live};
+
+/// A change to be made, and whom to answer.
+pub(super) struct Job {
+    pub work: Work,
+    pub answer: oneshot::Sender<Result<Committed, NotDone>>,
+}
+
+/// A change to be made.
+pub(super) enum Work {
+    /// Decide a command, if it still should be.
+    Decide {
+        command: Command,
+        context: Box<Context>,
+        telling: Telling,
+        still: Box<dyn FnOnce() -> bool + Send>,
+    },
+    /// Tell what changes nothing.
+    Tell(Box<Event>, Wall),
+    PutTask(Box<TaskRecord>),
+    DropTask(TaskId),
+    PutKeys(Vec<KeyRecord>),
+    /// Forget what was told before a moment.
+    Forget(Wall),
+    /// Find out whether a change would be taken.
+    Try,
+}
+
+/// So many changes share a commit at most: the first of them waits for the last.
+const BATCH: usize = 256;
+
+/// So many revisions can be replayed (`docs/contract.md` §3).
+const KEPT: u64 = 10_000;
+
+struct Writer {
+    db: Connection,
+    live: Arc<Live>,
+    revision: u64,
+    /// Whether the last commit failed: then finding out whether a change would be taken takes a change.
+    failed: bool,
+}
+
+type Outcome = Result<Vec<Arc<Change>>, NotDone>;
+
+/// Starts the thread; it ends when nobody can ask it any more.
+pub(super) fn start(
+    db: Connection,
+    waiting: Receiver<Job>,
+    live: Arc<Live>,
+) -> Result<JoinHandle<()>, io::Error> {
+    let mut writer = Writer { db, revision: live.revision(), live, failed: false };
+    thread::Builder::new().name("store".into()).spawn(move || {
+        while let Ok(first) = waiting.recv() {
+            writer.take(iter::once(first).chain(waiting.try_iter()).take(BATCH));
+        }
+    })
+}
+
+impl Writer {
+    /// Commits these jobs together, publishes, answers.
+    fn take(&mut self, jobs: impl Iterator<Item = Job>) {
+        let (works, answers): (Vec<_>, Vec<_>) = jobs.map(|job| (job.work, job.answer)).unzip();
+        let before = self.revision;
+        let committed = self.commit(works);
+        self.failed = committed.is_err();
+        let outcomes = match committed {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.revision = before;
+                tracing::error!(%error, code = %error.code(), "nothing was stored");
+                answers.iter().map(|_| Err(NotDone::Store(error.clone()))).collect()
+            }
+        };
+        for changes in outcomes.iter().flatten() {
+            self.live.apply(changes);
+        }
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let revision =
+                outcome.as_ref().ok().and_then(|it| it.last()).map_or(self.revision, |it| it.revision);
+            // An error means that the caller has gone: what is done is done.
+            let _ = answer.send(outcome.map(|changes| Committed { revision, changes }));
+        }
+    }
+
+    fn commit(&mut self, works: Vec<Work>) -> Result<Vec<Outcome>, StoreError> {
+        let mut tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = self.revision;
+        let mut outcomes = Vec::with_capacity(works.len());
+        for work in works {
+            let revision = self.revision;
+            let mut savepoint = tx.savepoint()?;
+            let mut turn = Turn { db: &savepoint, revision: &mut self.revision, failed: self.failed };
+            match turn.carry_out(work) {
+                Ok(changes) => {
+                    savepoint.commit()?;
+                    outcomes.push(Ok(changes));
+                }
+                // A damaged row concerns only those who need it.
+                Err(not_done @ (NotDone::Refused(_) | NotDone::Store(StoreError::Corrupt(_)))) => {
+                    self.revision = revision;
+                    savepoint.rollback()?;
+                    outcomes.push(Err(not_done));
+                }
+                Err(NotDone::Store(error)) => return Err(error),
+            }
+        }
+        if self.revision != before {
+            tables::set_revision(&tx, self.revision)?;
+            tables::forget_through(&tx, self.revision.saturating_sub(KEPT))?;
+        }
+        tx.commit()?;
+        Ok(outcomes)
+    }
+}
+
+/// One job's turn within a commit.
+struct Turn<'a> {
+    db: &'a Connection,
+    revision: &'a mut u64,
+    failed: bool,
+}
+
+impl Turn<'_> {
+    fn carry_out(&mut self, work: Work) -> Outcome {
+        match work {
+            Work::Decide { command, context, telling, still } => {
+                if still() {
+                    self.decide(&command, &context, telling)
+                } else {
+                    Ok(Vec::new())
+                }
+            }
+            Work::Tell(event, at) => {
+                let about = event.attachment_id().map(|id| tables::attachment(self.db, id)).transpose()?;
+                match about {
+                    // It has ended meanwhile: there is nothing to tell any more.
+                    Some(None) => Ok(Vec::new()),
+                    about => Ok(vec![self.record(*event, about.flatten(), at, Telling::default())?]),
+                }
+            }
+            Work::PutTask(task) => none(tables::put_task(self.db, &task)),
+            Work::DropTask(id) => none(tables::drop_task(self.db, &id)),
+            Work::PutKeys(keys) => none(tables::put_keys(self.db, &keys)),
+            Work::Forget(before) => none(tables::forget_before(self.db, before)),
+            Work::Try if self.failed => none(tables::set_revision(self.db, *self.revision)),
+            Work::Try => Ok(Vec::new()),
+        }
+    }
+
+    fn decide(&mut self, command: &Command, context: &Context, telling: Telling) -> Outcome {
+        let mut scope = tables::scope(self.db, &command.reads(context))?;
+        let events = registry::decide(context, &scope, command).map_err(NotDone::Refused)?;
+        let mut changes = Vec::with_capacity(events.len());
+        for event in events {
+            registry::apply(&mut scope, &event);
+            let attachment = self.keep(&scope, &event)?;
+            changes.push(self.record(event, attachment, context.now.wall, telling)?);
+        }
+        Ok(changes)
+    }
+
+    /// Writes what an event has changed, and gives the attachment it is about.
+    fn keep(&self, scope: &Scope, event: &Event) -> Result<Option<Attachment>, StoreError> {
+        let after = event.attachment_id().and_then(|id| scope.attachments.get(&id));
+        match event {
+            Event::Bound(session, user) => tables::bind(self.db, session, user)?,
+            Event::Unbound(session) => tables::unbind(self.db, session)?,
+            Event::Detached { attachment, .. } => {
+                tables::drop_attachment(self.db, attachment.id)?;
+                return Ok(Some((**attachment).clone()));
+            }
+            Event::Attached { .. }
+            | Event::Rotated(..)
+            | Event::Revoked(..)
+            | Event::Settled(..)
+            | Event::WentDown(_) => {
+                if let Some(attachment) = after {
+                    tables::put_attachment(self.db, attachment)?;
+                }
+            }
+            Event::Expiring(..) | Event::LimitHit(..) | Event::TaskExited { .. } => {}
+        }
+        Ok(after.cloned())
+    }
+
+    /// Gives an event its place in the order of all changes, and logs what clients are told of it.
+    fn record(
+        &mut self,
+        event: Event,
+        attachment: Option<Attachment>,
+        at: Wall,
+        telling: Telling,
+    ) -> Result<Arc<Change>, StoreError> {
+        *self.revision += 1;
+        let revision = *self.revision;
+        let view = events::view(revision, at, &event, attachment.as_ref(), telling);
+        if let Some(view) = &view {
+            tables::log(self.db, view)?;
+        }
+        Ok(Arc::new(Change { revision, at, event, attachment, view }))
+    }
+}
+
+fn none(done: Result<(), StoreError>) -> Outcome {
+    done.map(|()| Vec::new()).map_err(NotDone::Store)
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
