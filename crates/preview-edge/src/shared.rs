@@ -1,0 +1,80 @@
+//! What is shared: by all threads ([`Shared`]), by the connections of one ([`Thread`]), by the requests of one
+//! connection ([`Conn`]).
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+
+use crate::cert::Names;
+use crate::config::Config;
+use crate::control::Daemon;
+use crate::limits::Permit;
+use crate::owner::Check;
+use crate::request::{Global, Local};
+use crate::route::Table;
+
+/// What all threads share. Only the table changes, and only as a whole.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    /// The last table that the feed gave, or that was kept on disk.
+    pub(crate) table: Arc<ArcSwap<Table>>,
+    /// Whether a dialled socket is the one that was attached.
+    pub(crate) owner: Check,
+    /// The daemon's door for edges.
+    pub(crate) daemon: Daemon,
+    /// What the request path keeps for all threads.
+    pub(crate) global: Global,
+}
+
+/// What the connections of one thread share.
+pub(crate) struct Thread {
+    pub(crate) shared: Arc<Shared>,
+    table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
+    /// The cached table again, counted for this thread alone: requests on two cores would else fight for one counter.
+    held: RefCell<Rc<Arc<Table>>>,
+    /// What the request path keeps for this thread.
+    pub(crate) local: Local,
+}
+
+/// A client's connection. Whoever still works for it, a tunnel say, holds it: its permit counts until then.
+pub(crate) struct Conn {
+    pub(crate) thread: Rc<Thread>,
+    /// Who connected.
+    pub(crate) peer: SocketAddr,
+    /// The address that was connected to.
+    pub(crate) local: SocketAddr,
+    /// The names of the certificate that was shown; `None` on plain HTTP.
+    pub(crate) certificate: Option<Arc<Names>>,
+    /// Its place among the connections that one client, and all clients, may have.
+    pub(crate) permit: Permit,
+}
+
+impl Thread {
+    pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
+        let held = RefCell::new(Rc::new(shared.table.load_full()));
+        let table = RefCell::new(Cache::new(Arc::clone(&shared.table)));
+        let local = Local::new(&shared);
+        Rc::new(Self { shared, table, held, local })
+    }
+
+    /// The table of this moment. A request looks once and keeps what it got.
+    pub(crate) fn table(&self) -> Rc<Arc<Table>> {
+        let mut cache = self.table.borrow_mut();
+        let mut held = self.held.borrow_mut();
+        let current = cache.load();
+        if !Arc::ptr_eq(current, &held) {
+            *held = Rc::new(Arc::clone(current));
+        }
+        Rc::clone(&held)
+    }
+}
+
+impl Conn {
+    /// Whether the client spoke TLS to us.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.certificate.is_some()
+    }
+}
