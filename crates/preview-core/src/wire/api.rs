@@ -5,7 +5,7 @@ mod task;
 
 use serde::{Deserialize, Serialize};
 
-pub use health::{ModuleHealth, ModuleLimits};
+pub use health::{Health, ModuleHealth, ModuleLimits, Ready};
 pub use task::{TaskRequest, TaskView};
 
 use super::{HostHeaderWord, PolicyWord, StateWord, Timestamp, VisibilityWord};

@@ -2,6 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+/// `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The version that runs.
+    pub version: String,
+    /// `user` where tasks run as another user than the daemon; `none` where they run as its own.
+    pub isolation: String,
+    /// What that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// `GET /ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// `ready`.
+    pub status: String,
+}
+
 /// `GET /health/web_preview` (seed).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModuleHealth {
