@@ -6,6 +6,7 @@ pub mod count;
 pub mod install;
 pub mod real;
 pub mod shell;
+pub mod smoke;
 pub mod soak;
 pub mod steps;
 pub mod supply_chain;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::steps::say;
-use xtask::{soak, supply_chain, test, tidy};
+use xtask::{smoke, soak, supply_chain, test, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tests and tends the Preview workspace.")]
@@ -18,6 +18,8 @@ struct Args {
 enum Command {
     /// Install what is missing, lint everything, build everything, run every test.
     Test(test::Args),
+    /// Rehearse the whole way on this machine, or check a live deployment.
+    Smoke(smoke::Args),
     /// Check the house rules that no linter knows.
     Tidy,
     /// Run the tests at their long counts and record the outcome in docs/soak.md.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Test(args) => test::run(&args),
+        Command::Smoke(args) => smoke::run(&args),
         Command::Tidy => tidy::run(),
         Command::Soak(args) => soak::run(&args),
         Command::SupplyChain => supply_chain::run(),

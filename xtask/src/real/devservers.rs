@@ -117,7 +117,10 @@ impl Checkout {
             DevServer::Next => vec!["npx", "next", "dev", "-p", "{port}"],
             DevServer::Django => vec![&python, "manage.py", "runserver", "127.0.0.1:{port}"],
             DevServer::Webpack => vec!["npx", "webpack", "serve", "--port", "{port}"],
-            DevServer::FastApi => vec![&uvicorn, "main:app", "--reload", "--port", "{port}"],
+            // Without the last, a reload waits for the page's event stream, and the page for the reload.
+            DevServer::FastApi => {
+                vec![&uvicorn, "main:app", "--reload", "--port", "{port}", "--timeout-graceful-shutdown", "1"]
+            }
         };
         let mut command = Vec::new();
         if !self.environment.is_empty() {

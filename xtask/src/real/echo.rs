@@ -45,6 +45,24 @@ impl EchoServer {
     }
 }
 
+/// What one types after `preview run --` to start the server, from a folder in `scratch`; `{port}` stands for
+/// the port.
+pub fn command(scratch: &Scratch) -> Result<Vec<String>> {
+    let dir = scratch.join(FIXTURE.name);
+    FIXTURE.checkout(&dir)?;
+    Ok(vec!["node".to_owned(), dir.join("server.mjs").display().to_string(), "{port}".to_owned()])
+}
+
+/// A client that says `hello` over a WebSocket and prints what happens, from a folder in `scratch`; its arguments
+/// follow (`xtask/real/echo/ws-client.mjs`).
+pub fn ws_client(scratch: &Scratch) -> Result<Vec<String>> {
+    let dir = scratch.join(FIXTURE.name);
+    if !dir.exists() {
+        FIXTURE.checkout(&dir)?;
+    }
+    Ok(vec!["node".to_owned(), dir.join("ws-client.mjs").display().to_string()])
+}
+
 /// Serves one page over TLS, by HTTP/2 with extended CONNECT or by HTTP/1.1, from a folder in `scratch`: it sets
 /// cookies of each kind, shows those it got back, and opens a WebSocket.
 pub fn serve_tls(port: u16, certificate: &Certificate, scratch: &Scratch) -> Result<Process> {

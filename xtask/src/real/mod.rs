@@ -14,7 +14,9 @@ pub mod fixture;
 pub mod devservers;
 pub mod echo;
 pub mod http_server;
+pub mod curl;
 pub mod authority;
+pub mod preview;
 pub mod browser;
 
 pub use authority::{Authority, Certificate};

@@ -29,12 +29,13 @@ pub struct Process {
 
 impl Process {
     /// Starts `command`'s program, arguments, environment and folder; its own redirections and
-    /// `env_clear` are not looked at.
+    /// `env_clear` are not looked at. `CI` is taken out: a developer's terminal has none, and dev servers
+    /// behave differently under it.
     pub fn spawn(command: &Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let output = NamedTempFile::new().context("cannot create a file for output")?;
         let mut leader = Command::new("setsid");
-        leader.arg(command.get_program()).args(command.get_args());
+        leader.arg(command.get_program()).args(command.get_args()).env_remove("CI");
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => leader.env(key, value),

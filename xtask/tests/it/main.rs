@@ -1,3 +1,4 @@
 //! Tests of the tools themselves.
 
 mod real;
+mod smoke;

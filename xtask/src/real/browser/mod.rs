@@ -2,8 +2,10 @@
 
 pub mod script;
 pub mod report;
+pub mod tab;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::de::DeserializeOwned;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::report::{Opened, Record, Socket, Visit};
 pub use self::script::Script;
+pub use self::tab::Tab;
 use super::authority::Certificate;
 use super::devservers::{Checkout, TEXT};
 use super::fixture::{Fixture, Registry};
@@ -25,7 +28,7 @@ pub const EDITED: &str = "edited";
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     options: Map<String, Value>,
-    resolve: Vec<String>,
+    hosts: Vec<String>,
 }
 
 impl Browser {
@@ -34,10 +37,16 @@ impl Browser {
         Self::default()
     }
 
+    /// How long a script waits for a thing in a page: a minute, unless told otherwise here.
+    #[must_use]
+    pub fn patience(self, most: Duration) -> Self {
+        self.with("patience_ms", json!(most.as_millis()))
+    }
+
     /// Has a host name, which may begin with `*.`, lead to `address`, with a port or without.
     #[must_use]
     pub fn resolve(mut self, name: &str, address: &str) -> Self {
-        self.resolve.push(format!("MAP {name} {address}"));
+        self.hosts.push(format!("MAP {name} {address}"));
         self
     }
 
@@ -94,6 +103,11 @@ impl Browser {
         self.run("open.mjs", json!({ "url": url, "evaluate": expression }))
     }
 
+    /// Opens a tab that stays open and does what it is told.
+    pub fn tab(&self) -> Result<Tab> {
+        Ok(Tab::new(self.start("tab.mjs", json!({}))?))
+    }
+
     /// Visits a dev server's preview as its developer would: waits until the page lives and its live-update
     /// socket is connected, edits [`TEXT`] to [`EDITED`] in the checkout, waits until the page shows it, and
     /// submits the form if there is one.
@@ -115,7 +129,7 @@ impl Browser {
     /// Starts a script with this browser's options and the fields of `task`.
     pub fn start(&self, script: &str, task: Value) -> Result<Script> {
         let mut all = self.options.clone();
-        all.insert("resolve".into(), json!(self.resolve));
+        all.insert("hosts".into(), json!(self.hosts));
         if let Value::Object(task) = task {
             all.extend(task);
         }

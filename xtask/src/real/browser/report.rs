@@ -80,7 +80,9 @@ pub struct Record {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Socket {
     pub url: String,
-    /// Whether it was asked for by extended CONNECT within HTTP/2 (RFC 8441) and not by Upgrade.
+    /// Whether it was asked for by extended CONNECT within HTTP/2 (RFC 8441) and not by Upgrade; known once
+    /// the browser has ended.
+    #[serde(default)]
     pub extended_connect: bool,
     /// Messages from the page.
     pub sent: u64,

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyhow::Result;
 use xtask::real::browser::Opened;
 use xtask::real::{Authority, Browser, Process, Scratch, echo, free_port_outside};
@@ -62,6 +64,33 @@ fn a_stranger_s_certificate_is_refused_unless_nobody_looks() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_tab_does_what_it_is_told_and_tells_what_happened() -> Result<()> {
+    let site = Site::new()?;
+    let mut tab = site.browser().tab()?;
+    assert_eq!(tab.go(&site.url)?, Some(200));
+    tab.wait_for_text("hello")?;
+    assert_eq!((tab.title()?, tab.url()?), ("tls".to_owned(), site.url.clone()));
+    tab.evaluate::<Option<u8>>("document.body.append('late'), null")?;
+    tab.wait_for_text("late")?;
+    assert_eq!(tab.reload()?, Some(200));
+    tab.wait_for_text("hello")?;
+    assert!(!tab.text()?.contains("late"));
+    assert!(tab.click("#nothing").is_err_and(|error| format!("{error:#}").contains("#nothing")));
+    Ok(())
+}
+
+#[test]
+fn a_tab_tells_at_its_end_how_sockets_were_opened() -> Result<()> {
+    let site = Site::new()?;
+    let mut tab = site.browser().tab()?;
+    tab.go(&site.url)?;
+    tab.wait_for_text("hello")?;
+    assert!(!tab.record()?.sockets[0].closed);
+    assert!(tab.close()?.sockets[0].extended_connect);
+    Ok(())
+}
+
 /// A page over TLS under a name that no resolver knows.
 struct Site {
     url: String,
@@ -82,7 +111,10 @@ impl Site {
     }
 
     fn browser(&self) -> Browser {
-        Browser::new().resolve("*.preview.test", "127.0.0.1").trust(&self.authority.root)
+        Browser::new()
+            .patience(Duration::from_secs(20))
+            .resolve("*.preview.test", "127.0.0.1")
+            .trust(&self.authority.root)
     }
 }
 
