@@ -1,22 +1,36 @@
 //! What can be asked of the daemon, whichever door the asking came through.
 
-use std::sync::Arc;
+mod changes;
+mod reading;
+mod errands;
 
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
-use preview_core::access::{Decision, Visit};
-use preview_core::command::Authority;
-use preview_core::id::{AttachmentId, Name, SessionId, TaskId, UserId};
-use preview_core::route::Route;
-use preview_core::wire::api::{
-    AttachRequest, AttachmentList, AttachmentView, Detached, ModuleHealth, SessionEnded, TaskRequest,
-    TaskView, TokenCheck, TokenVerified,
-};
-use preview_core::wire::events::EventView;
-use preview_core::wire::watch::{ActivityReport, FeedLine, ListenerAdmitted, ListenerSeen};
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use preview_core::command::{Authority, Command, Context, Entropy};
+use preview_core::event::Event;
+use preview_core::id::{AttachmentId, SessionId, UserId};
+use preview_core::refusal::Refusal;
+use preview_core::wire::api::{AttachRequest, AttachmentView};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use crate::events::EventFilter;
+pub use reading::{ListFilter, VisitAnswer, VisitAsked};
+
+use crate::activity::Activity;
+use crate::attach;
+use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Failure, StartError};
+use crate::keys::Keys;
+use crate::live::Live;
+use crate::probe::Probe;
+use crate::sockets::Sockets;
+use crate::store::{Committed, Keeper, Store, Telling};
+use crate::tasks::{TaskExit, Tasks};
 
 /// The daemon; cheap to clone.
 #[derive(Clone)]
@@ -26,6 +40,26 @@ pub struct Daemon {
 
 struct Inner {
     config: Config,
+    store: Store,
+    keys: Keys,
+    activity: Activity,
+    sockets: Sockets,
+    tasks: Tasks,
+    probe: Probe,
+    /// Attachments whose servers are being asked in the background.
+    asking: Mutex<HashSet<AttachmentId>>,
+    background: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What a daemon leaves to whoever runs it.
+pub(crate) struct Opened {
+    /// The daemon.
+    pub daemon: Daemon,
+    /// Its store's keeper.
+    pub keeper: Keeper,
+    /// Tasks that end by themselves.
+    pub exits: mpsc::UnboundedReceiver<TaskExit>,
 }
 
 /// The answer to an attach.
@@ -37,49 +71,33 @@ pub struct Attached {
     pub replaced: bool,
 }
 
-/// Which attachments to list, and from where on.
-#[derive(Clone, Debug, Default)]
-pub struct ListFilter {
-    /// Of this session.
-    pub session: Option<SessionId>,
-    /// Of this user.
-    pub user: Option<UserId>,
-    /// After this one.
-    pub after: Option<AttachmentId>,
-}
-
-/// Which events to tell.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// Of this session alone.
-    pub session: Option<SessionId>,
-    /// Of this user alone.
-    pub user: Option<UserId>,
-}
-
-/// A request that another proxy asks about.
-#[derive(Clone, Debug)]
-pub struct VisitAsked<'a> {
-    /// The host name it was for: lower case, without port.
-    pub host: &'a str,
-    /// The request.
-    pub visit: Visit<'a>,
-    /// Values of the cookies that may hold a grant, and whether each is the unpartitioned one.
-    pub cookies: &'a [(&'a str, bool)],
-}
-
-/// What to tell the other proxy.
-#[derive(Clone, Debug)]
-pub struct VisitAnswer {
-    /// The decision.
-    pub decision: Decision,
-    /// The route, if the host name has one.
-    pub route: Option<Route>,
-    /// The cookie value of a grant to be set, sealed for that host.
-    pub grant: Option<String>,
-}
-
 impl Daemon {
+    /// Opens its state and finds its tasks again. Nobody is served and nothing is reaped yet.
+    pub(crate) async fn open(config: Config) -> Result<Opened, StartError> {
+        let unusable = |source| StartError::Store { folder: config.state_dir.clone(), source };
+        let (store, keeper) = Store::open(&config.state_dir).map_err(unusable)?;
+        let keys = Keys::load(&store, config.access.grant_life).await.map_err(StartError::Keys)?;
+        let sockets = Sockets::open().map_err(StartError::Sockets)?;
+        let (told, exits) = mpsc::unbounded_channel();
+        let folder = config.state_dir.join("tasks");
+        let tasks = Tasks::open(config.tasks.clone(), folder, store.clone(), sockets.clone(), told);
+        let tasks = tasks.await.map_err(unusable)?;
+        let probe = Probe::new(sockets.clone(), tasks.clone());
+        let inner = Inner {
+            config,
+            store,
+            keys,
+            activity: Activity::default(),
+            sockets,
+            tasks,
+            probe,
+            asking: Mutex::default(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        Ok(Opened { daemon: Self { inner: Arc::new(inner) }, keeper, exits })
+    }
+
     /// How it is configured.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -94,151 +112,117 @@ impl Daemon {
         session: Option<&SessionId>,
         user: Option<&UserId>,
     ) -> Result<(), Failure> {
-        let _ = (by, session, user);
-        Ok(())
+        let bound = session.and_then(|session| self.live().user_of(session));
+        let refused = match by {
+            Authority::Admin => None,
+            Authority::User(own) if user.is_some_and(|user| user != own) => Some("user_id"),
+            Authority::User(own) if bound.is_some_and(|bound| bound != *own) => Some("session_id"),
+            Authority::User(_) => None,
+            Authority::Session(own) if session.is_some_and(|session| session != own) => Some("session_id"),
+            Authority::Session(own) => {
+                let bound = self.live().user_of(own);
+                user.zip(bound).is_some_and(|(user, bound)| *user != bound).then_some("user_id")
+            }
+        };
+        refused.map_or(Ok(()), |field| Err(Refusal::OutOfScope(field).into()))
     }
 
     /// Makes a listener public, or moves a name to it.
     pub async fn attach(&self, by: &Authority, request: AttachRequest) -> Result<Attached, Failure> {
-        let _ = (by, request);
-        Err(Failure::not_found("attachment"))
+        attach::attach(self, by, request).await
     }
 
-    /// Takes an attachment down; its tied task ends with it.
-    pub async fn detach(&self, by: &Authority, id: AttachmentId) -> Result<Detached, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("attachment"))
+    /// Stops what goes on in the background, and waits for it. Tasks go on, to be found again.
+    pub(crate) async fn stop(&self) {
+        self.inner.stop.cancel();
+        self.inner.background.close();
+        self.inner.background.wait().await;
+        self.inner.tasks.let_go();
     }
 
-    /// Takes down what the session calls by this name; an unknown name is `removed: false` (seed).
-    pub async fn detach_named(
+    /// What a decision by this caller depends on, now.
+    pub(crate) fn context(&self, by: &Authority, entropy: Entropy) -> Context {
+        Context { rules: self.config().rules.clone(), by: by.clone(), now: clock::now(), entropy }
+    }
+
+    /// Decides a command of the daemon's own, if `still` says so, and carries it out.
+    pub(crate) async fn carry_out(
         &self,
-        by: &Authority,
-        session: SessionId,
-        name: Name,
-    ) -> Result<Detached, Failure> {
-        let _ = (by, session, name);
-        Err(Failure::not_found("attachment"))
+        command: Command,
+        telling: Telling,
+        still: impl FnOnce(&preview_core::registry::Scope) -> bool + Send + 'static,
+    ) -> Result<Committed, Failure> {
+        let context = self.context(&Authority::Admin, clock::entropy()?);
+        self.store().transact_if(command, context, telling, still).await
     }
 
-    /// A page of the attachments that the caller may know of, in the order of their ids.
-    pub async fn list(&self, by: &Authority, filter: &ListFilter) -> Result<AttachmentList, Failure> {
-        let _ = (by, filter);
-        Err(Failure::not_found("attachment"))
+    /// Tells what changes nothing.
+    pub(crate) async fn tell(&self, event: Event) {
+        if let Err(error) = self.store().tell(event, clock::wall()).await {
+            tracing::warn!(%error, "an event is lost");
+        }
     }
 
-    /// One attachment.
-    pub async fn show(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("attachment"))
+    /// Does something in the background until it is done or the daemon stops.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.inner.stop.clone();
+        self.inner.background.spawn(async move {
+            stop.run_until_cancelled(work).await;
+        });
     }
 
-    /// Ends a session: all its attachments, all its tasks.
-    pub async fn end_session(&self, by: &Authority, session: SessionId) -> Result<SessionEnded, Failure> {
-        let _ = (by, session);
-        Err(Failure::not_found("attachment"))
-    }
-
-    /// Hands out a new token; the old one has a minute left.
-    pub async fn rotate(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("attachment"))
-    }
-
-    /// Puts every browser out, and hands out a new token.
-    pub async fn revoke(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("attachment"))
-    }
-
-    /// Lets silence start anew.
-    pub async fn keep_alive(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("attachment"))
-    }
-
-    /// Says whether a token is one of that session: `Unauthorized` if not.
-    pub async fn verify_token(&self, check: &TokenCheck) -> Result<TokenVerified, Failure> {
-        let _ = check;
-        Err(Failure::Unauthorized)
-    }
-
-    /// Starts a dev server as a task.
-    pub async fn start_task(&self, by: &Authority, request: TaskRequest) -> Result<TaskView, Failure> {
-        let _ = (by, request);
-        Err(Failure::not_found("task"))
-    }
-
-    /// One task.
-    pub async fn task(&self, by: &Authority, id: &TaskId) -> Result<TaskView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("task"))
-    }
-
-    /// A task's output so far; with `follow`, also what comes until it ends.
-    pub async fn task_logs(
+    /// Does something to its end, also if the caller goes away meanwhile.
+    pub(crate) async fn see_through<T: Send + 'static>(
         &self,
-        by: &Authority,
-        id: &TaskId,
-        follow: bool,
-    ) -> Result<BoxStream<'static, Bytes>, Failure> {
-        let _ = (by, id, follow);
-        Err(Failure::not_found("task"))
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.inner.background.spawn(work).await.unwrap_or(Err(Failure::Stopping))
     }
 
-    /// Ends a task with its whole tree.
-    pub async fn end_task(&self, by: &Authority, id: &TaskId) -> Result<TaskView, Failure> {
-        let _ = (by, id);
-        Err(Failure::not_found("task"))
+    /// Claims the asking of an attachment's server, so that it is asked once at a time.
+    pub(crate) fn claim_asking(&self, id: AttachmentId) -> Option<Asking> {
+        let mut asking = self.inner.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.insert(id).then(|| Asking { daemon: self.clone(), id })
     }
 
-    /// Events after `since` that are still kept (all of them if absent: none of the past), then those to come.
-    pub async fn events_since(
-        &self,
-        by: &Authority,
-        filter: EventFilter,
-        since: Option<u64>,
-    ) -> Result<BoxStream<'static, EventView>, Failure> {
-        let _ = (by, filter, since);
-        Err(Failure::not_found("session"))
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
     }
 
-    /// The route feed: from `since` if that can be resumed, else from a snapshot.
-    pub async fn routes_since(&self, since: Option<u64>) -> Result<BoxStream<'static, FeedLine>, Failure> {
-        let _ = since;
-        Err(Failure::not_found("session"))
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        self.inner.store.live()
     }
 
-    /// Takes an edge's report of who visited what.
-    pub async fn record_activity(&self, report: &ActivityReport) -> Result<(), Failure> {
-        let _ = report;
-        Ok(())
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.inner.keys
     }
 
-    /// Looks who listens at an attachment's port now, and records it if it is still the attachment's server.
-    pub async fn check_listener(
-        &self,
-        id: AttachmentId,
-        seen: ListenerSeen,
-    ) -> Result<ListenerAdmitted, Failure> {
-        let _ = (id, seen);
-        Err(Failure::not_found("attachment"))
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.inner.activity
     }
 
-    /// Counts; by user for admins only. `by` is absent for callers without a key.
-    pub async fn module_health(&self, by: Option<&Authority>) -> Result<ModuleHealth, Failure> {
-        let _ = by;
-        Err(Failure::not_found("attachment"))
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.inner.sockets
     }
 
-    /// Whether it can take changes now.
-    pub async fn ready(&self) -> Result<(), Failure> {
-        Ok(())
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
     }
 
-    /// Decides for another proxy whether a visit is let in.
-    pub async fn verify_visit(&self, asked: VisitAsked<'_>) -> Result<VisitAnswer, Failure> {
-        let _ = asked;
-        Err(Failure::Unauthorized)
+    pub(crate) fn probe(&self) -> &Probe {
+        &self.inner.probe
+    }
+}
+
+/// The claim to ask an attachment's server; given back when dropped.
+pub(crate) struct Asking {
+    daemon: Daemon,
+    id: AttachmentId,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let mut asking = self.daemon.inner.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.remove(&self.id);
     }
 }

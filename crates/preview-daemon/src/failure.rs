@@ -4,11 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use preview_core::refusal::{Code, Refusal};
+use preview_sockets::DiagError;
 use thiserror::Error;
 
 pub use crate::store::StoreError;
 
 use crate::config::InvalidConfig;
+use crate::probe::WaitFailure;
+use crate::tasks::TaskFailure;
 
 /// Why a call was not carried out.
 #[derive(Debug, Error)]
@@ -41,6 +44,15 @@ pub enum Failure {
     /// The kernel gives no randomness.
     #[error("the system gives no randomness")]
     Random(#[from] getrandom::Error),
+    /// The kernel does not tell who listens.
+    #[error("cannot see who listens")]
+    Sockets(#[from] DiagError),
+    /// The system did not start a task.
+    #[error("the system did not start the task: {0}")]
+    Start(io::Error),
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopping,
 }
 
 impl Failure {
@@ -53,7 +65,8 @@ impl Failure {
             Self::Unauthorized => Code::Unauthorized,
             Self::NotAllowed { .. } => Code::Forbidden,
             Self::Store(error) => error.code(),
-            Self::Random(_) => Code::DaemonUnreachable,
+            Self::Start(_) => Code::RequestInvalid,
+            Self::Random(_) | Self::Sockets(_) | Self::Stopping => Code::DaemonUnreachable,
         }
     }
 
@@ -63,16 +76,45 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal.hint(),
             Self::NotAllowed { key, .. } => format!("ask the operator to change {key}"),
-            Self::Invalid { .. } | Self::Unauthorized | Self::Store(_) | Self::Random(_) => {
-                self.code().cure().to_owned()
-            }
+            Self::Invalid { .. }
+            | Self::Unauthorized
+            | Self::Store(_)
+            | Self::Random(_)
+            | Self::Sockets(_)
+            | Self::Start(_)
+            | Self::Stopping => self.code().cure().to_owned(),
         }
+    }
+
+    /// A field of the request makes no sense.
+    pub(crate) fn invalid(field: &'static str, why: impl ToString) -> Self {
+        Self::Invalid { field, why: why.to_string() }
     }
 
     /// The tied or asked-for thing does not exist, or the caller may not know of it.
     #[must_use]
     pub const fn not_found(what: &'static str) -> Self {
         Self::Refused(Refusal::NotFound(what))
+    }
+}
+
+impl From<WaitFailure> for Failure {
+    fn from(failure: WaitFailure) -> Self {
+        match failure {
+            WaitFailure::Refused(refusal) => Self::Refused(refusal),
+            WaitFailure::Sockets(error) => Self::Sockets(error),
+        }
+    }
+}
+
+impl From<TaskFailure> for Failure {
+    fn from(failure: TaskFailure) -> Self {
+        match failure {
+            TaskFailure::Invalid { field, why } => Self::Invalid { field, why },
+            TaskFailure::NoUser => Self::NotAllowed { what: "starting tasks as root", key: "tasks.user" },
+            TaskFailure::Start(error) => Self::Start(error),
+            TaskFailure::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -90,6 +132,12 @@ pub enum StartError {
         /// What is wrong with it.
         source: StoreError,
     },
+    /// There are no grant keys.
+    #[error("no keys to sign grants with")]
+    Keys(#[source] Failure),
+    /// The kernel does not tell who listens.
+    #[error("cannot see who listens on this host")]
+    Sockets(#[source] DiagError),
     /// A door cannot be opened.
     #[error("cannot listen on {door}")]
     Door {
@@ -107,6 +155,8 @@ impl StartError {
         match self {
             Self::Config(_) => Code::ConfigInvalid,
             Self::Store { source, .. } => source.code(),
+            Self::Keys(failure) => failure.code(),
+            Self::Sockets(_) => Code::DaemonUnreachable,
             Self::Door { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Code::StateInUse,
             Self::Door { .. } => Code::ConfigInvalid,
         }

@@ -1,1 +1,93 @@
-//! Placeholder.
+//! Ends what nobody visits, and tells of what ends by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use preview_core::attachment::Attachment;
+use preview_core::clock::Tick;
+use preview_core::event::Event;
+use preview_core::idle::Verdict;
+use preview_core::registry::next_due;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::clock;
+use crate::daemon::Daemon;
+use crate::tasks::TaskExit;
+
+/// How often old events are forgotten and grant keys renewed.
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
+
+/// How long events can be replayed (`docs/contract.md` §3).
+const REPLAY: Duration = Duration::from_hours(24);
+
+/// A reaper that has nothing to wait for looks again after this: an attachment may have come.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// Reaps until the daemon stops.
+pub(crate) async fn reap(daemon: Daemon) {
+    loop {
+        let (all, now) = (daemon.live().all(), clock::tick());
+        daemon.activity().keep(|id| all.binary_search_by_key(&id, |it| it.id).is_ok());
+        for it in &all {
+            look(&daemon, it, now).await;
+        }
+        sleep(rest(&daemon, &all)).await;
+    }
+}
+
+async fn look(daemon: &Daemon, it: &Arc<Attachment>, now: Tick) {
+    let traffic = daemon.activity().of(it.id, now);
+    match daemon.config().idle.judge(traffic, now) {
+        Verdict::KeepUntil(_) => {}
+        Verdict::Warn(due) => {
+            if daemon.activity().warn_once(it.id) {
+                daemon.tell(Event::Expiring(it.id, due.since(now))).await;
+            }
+        }
+        Verdict::Reap => {
+            // Ending a stubborn task takes seconds, which others must not be late for.
+            let (daemon, id) = (daemon.clone(), it.id);
+            daemon.clone().spawn(async move {
+                if let Err(error) = daemon.reap(id).await {
+                    tracing::warn!(%id, %error, "not reaped");
+                }
+            });
+        }
+    }
+}
+
+/// Until the next attachment falls due, in steps of half of what the reaper may be late by: a visit may come, and
+/// sleep does not count while the machine sleeps.
+fn rest(daemon: &Daemon, all: &[Arc<Attachment>]) -> Duration {
+    let (policy, now) = (daemon.config().idle, clock::tick());
+    let traffic = all.iter().map(|it| daemon.activity().of(it.id, now));
+    let due = next_due(policy, traffic, now).map_or(LONGEST_REST, |due| due.since(now));
+    due.clamp(Duration::from_millis(10), policy.slack() / 2)
+}
+
+/// Tells of tasks that end by themselves, until the daemon stops.
+pub(crate) async fn tell_exits(daemon: Daemon, mut exits: UnboundedReceiver<TaskExit>) {
+    while let Some(TaskExit { task, last_lines }) = exits.recv().await {
+        let (session, user, exit_code) = (task.session, task.user, task.exit_code);
+        daemon.tell(Event::TaskExited { session, user, task: task.id, exit_code, last_lines }).await;
+    }
+}
+
+/// Forgets old events and renews grant keys, until the daemon stops.
+pub(crate) async fn keep_house(daemon: Daemon) {
+    let mut ticks = interval(HOUSEKEEPING);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let before = preview_core::clock::Wall::from_millis(
+            clock::wall().as_millis().saturating_sub(u64::try_from(REPLAY.as_millis()).unwrap_or(u64::MAX)),
+        );
+        if let Err(error) = daemon.store().forget_told(before).await {
+            tracing::warn!(%error, "old events are kept");
+        }
+        if let Err(error) = daemon.keys().renew(daemon.store()).await {
+            tracing::warn!(%error, "grant keys are not renewed");
+        }
+    }
+}

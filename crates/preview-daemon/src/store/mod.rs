@@ -12,7 +12,7 @@ mod tables;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use preview_core::command::{Command, Context};
 use preview_core::event::Event;
 use preview_core::id::{SessionId, TaskId, UserId};
 use preview_core::refusal::Refusal;
+use preview_core::registry::Scope;
 use preview_core::wire::events::EventView;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -36,14 +37,15 @@ use writer::{Job, Work};
 /// The store; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    jobs: std::sync::mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Job>,
     reader: Arc<Mutex<Connection>>,
     live: Arc<Live>,
 }
 
-/// The writer's thread and the lock on the state folder; both end with it.
+/// The writer's thread and the lock on the state folder.
 pub(crate) struct Keeper {
-    writer: Option<JoinHandle<()>>,
+    jobs: mpsc::Sender<Job>,
+    writer: JoinHandle<()>,
     _folder: Folder,
 }
 
@@ -116,10 +118,10 @@ impl Store {
         let held = Folder::hold(folder)?;
         let opened = schema::open(&held)?;
         let live = Arc::new(Live::new(opened.revision, opened.attachments, opened.sessions));
-        let (jobs, waiting) = std::sync::mpsc::channel();
+        let (jobs, waiting) = mpsc::channel();
         let writer = writer::start(opened.writer, waiting, Arc::clone(&live))?;
         let reader = Arc::new(Mutex::new(opened.reader));
-        let keeper = Keeper { writer: Some(writer), _folder: held };
+        let keeper = Keeper { jobs: jobs.clone(), writer, _folder: held };
         Ok((Self { jobs, reader, live }, keeper))
     }
 
@@ -135,16 +137,16 @@ impl Store {
         context: Context,
         telling: Telling,
     ) -> Result<Committed, Failure> {
-        self.transact_if(command, context, telling, || true).await
+        self.transact_if(command, context, telling, |_| true).await
     }
 
-    /// As [`Self::transact`], if `still` says so at the moment at which it is decided; else nothing happens.
+    /// As [`Self::transact`], if `still` says so of what the command sees when it is decided; else nothing happens.
     pub(crate) async fn transact_if(
         &self,
         command: Command,
         context: Context,
         telling: Telling,
-        still: impl FnOnce() -> bool + Send + 'static,
+        still: impl FnOnce(&Scope) -> bool + Send + 'static,
     ) -> Result<Committed, Failure> {
         self.ask(Work::Decide { command, context: Box::new(context), telling, still: Box::new(still) }).await
     }
@@ -203,7 +205,7 @@ impl Store {
 
     async fn ask_raw(&self, work: Work) -> Result<Committed, NotDone> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { work, answer }).map_err(|_| NotDone::Store(StoreError::Stopped))?;
+        self.jobs.send(Job::Do(work, answer)).map_err(|_| NotDone::Store(StoreError::Stopped))?;
         answered.await.map_err(|_| NotDone::Store(StoreError::Stopped))?
     }
 
@@ -221,15 +223,11 @@ impl Store {
 }
 
 impl Keeper {
-    /// Waits until all that was asked is written and every [`Store`] is gone.
-    pub(crate) fn finish(mut self) {
-        self.join();
-    }
-
-    fn join(&mut self) {
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
+    /// Waits until all that was asked so far is written, and lets the folder go. What is asked later is refused.
+    pub(crate) fn finish(self) {
+        // An error means that the writer has gone already.
+        let _ = self.jobs.send(Job::Stop);
+        if self.writer.join().is_err() {
             tracing::error!("the store's thread has panicked");
         }
     }

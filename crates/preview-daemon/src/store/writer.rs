@@ -21,11 +21,16 @@ use crate::events;
 use crate::keys::KeyRecord;
 use crate::live::{Change, Live};
 
-/// A change to be made, and whom to answer.
-pub(super) struct Job {
-    pub work: Work,
-    pub answer: oneshot::Sender<Result<Committed, NotDone>>,
+/// What the thread is asked.
+pub(super) enum Job {
+    /// To make a change, and to answer.
+    Do(Work, Answer),
+    /// To end.
+    Stop,
 }
+
+/// Whom to answer.
+pub(super) type Answer = oneshot::Sender<Result<Committed, NotDone>>;
 
 /// A change to be made.
 pub(super) enum Work {
@@ -34,7 +39,7 @@ pub(super) enum Work {
         command: Command,
         context: Box<Context>,
         telling: Telling,
-        still: Box<dyn FnOnce() -> bool + Send>,
+        still: Still,
     },
     /// Tell what changes nothing.
     Tell(Box<Event>, Wall),
@@ -46,6 +51,9 @@ pub(super) enum Work {
     /// Find out whether a change would be taken.
     Try,
 }
+
+/// Whether a command should still be decided, over what it sees.
+pub(super) type Still = Box<dyn FnOnce(&Scope) -> bool + Send>;
 
 /// So many changes share a commit at most: the first of them waits for the last.
 const BATCH: usize = 256;
@@ -71,16 +79,24 @@ pub(super) fn start(
 ) -> Result<JoinHandle<()>, io::Error> {
     let mut writer = Writer { db, revision: live.revision(), live, failed: false };
     thread::Builder::new().name("store".into()).spawn(move || {
-        while let Ok(first) = waiting.recv() {
-            writer.take(iter::once(first).chain(waiting.try_iter()).take(BATCH));
+        let mut goes_on = true;
+        while goes_on && let Ok(first) = waiting.recv() {
+            let mut batch = Vec::new();
+            for job in iter::once(first).chain(waiting.try_iter()).take(BATCH) {
+                match job {
+                    Job::Do(work, answer) => batch.push((work, answer)),
+                    Job::Stop => goes_on = false,
+                }
+            }
+            writer.take(batch);
         }
     })
 }
 
 impl Writer {
     /// Commits these jobs together, publishes, answers.
-    fn take(&mut self, jobs: impl Iterator<Item = Job>) {
-        let (works, answers): (Vec<_>, Vec<_>) = jobs.map(|job| (job.work, job.answer)).unzip();
+    fn take(&mut self, batch: Vec<(Work, Answer)>) {
+        let (works, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let before = self.revision;
         let committed = self.commit(works);
         self.failed = committed.is_err();
@@ -145,11 +161,7 @@ impl Turn<'_> {
     fn carry_out(&mut self, work: Work) -> Outcome {
         match work {
             Work::Decide { command, context, telling, still } => {
-                if still() {
-                    self.decide(&command, &context, telling)
-                } else {
-                    Ok(Vec::new())
-                }
+                self.decide(&command, &context, telling, still)
             }
             Work::Tell(event, at) => {
                 let about = event.attachment_id().map(|id| tables::attachment(self.db, id)).transpose()?;
@@ -168,8 +180,11 @@ impl Turn<'_> {
         }
     }
 
-    fn decide(&mut self, command: &Command, context: &Context, telling: Telling) -> Outcome {
+    fn decide(&mut self, command: &Command, context: &Context, telling: Telling, still: Still) -> Outcome {
         let mut scope = tables::scope(self.db, &command.reads(context))?;
+        if !still(&scope) {
+            return Ok(Vec::new());
+        }
         let events = registry::decide(context, &scope, command).map_err(NotDone::Refused)?;
         let mut changes = Vec::with_capacity(events.len());
         for event in events {
