@@ -1,0 +1,123 @@
+//! `/v1/attachments` and `/v1/sessions`.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use preview_core::id::{AttachmentId, Name, SessionId, UserId};
+use preview_core::wire::api::{AttachRequest, AttachmentList, AttachmentView, Detached, SessionEnded};
+use serde::Deserialize;
+
+use super::Shared;
+use super::auth::Acting;
+use super::extract::{Json, Path, Query};
+use super::problem::{Answer, Fault, refused};
+use crate::daemon::ListFilter;
+
+/// `POST /v1/attachments`.
+pub(crate) async fn attach(
+    State(api): State<Shared>,
+    caller: Acting,
+    Json(request): Json<AttachRequest>,
+) -> Answer<Response> {
+    let attached = api.daemon.attach(&caller.by, request).await?;
+    let status = if attached.replaced { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, axum::Json(attached.view)).into_response())
+}
+
+/// The query of `GET /v1/attachments`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    session_id: Option<String>,
+    user_id: Option<String>,
+    cursor: Option<String>,
+}
+
+/// `GET /v1/attachments`.
+pub(crate) async fn list(
+    State(api): State<Shared>,
+    caller: Acting,
+    Query(query): Query<ListQuery>,
+) -> Answer<axum::Json<AttachmentList>> {
+    let session = query.session_id.as_deref().map(SessionId::new).transpose().map_err(refused)?;
+    let user = query.user_id.as_deref().map(UserId::new).transpose().map_err(refused)?;
+    let after = query.cursor.as_deref().map(cursor).transpose()?;
+    api.daemon.check_scope(&caller.by, session.as_ref(), user.as_ref()).await?;
+    let filter = ListFilter { session, user, after };
+    Ok(axum::Json(api.daemon.list(&caller.by, &filter).await?))
+}
+
+/// `GET /v1/attachments/{id}`.
+pub(crate) async fn show(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(api.daemon.show(&caller.by, attachment(&id)?).await?))
+}
+
+/// `DELETE /v1/attachments/{id}`.
+pub(crate) async fn detach(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<Detached>> {
+    Ok(axum::Json(api.daemon.detach(&caller.by, attachment(&id)?).await?))
+}
+
+/// `DELETE /v1/sessions/{session_id}/attachments/{name}`.
+pub(crate) async fn detach_named(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path((session, name)): Path<(String, String)>,
+) -> Answer<axum::Json<Detached>> {
+    let session = SessionId::new(&session).map_err(refused)?;
+    let name = Name::new(&name).map_err(refused)?;
+    Ok(axum::Json(api.daemon.detach_named(&caller.by, session, name).await?))
+}
+
+/// `DELETE /v1/sessions/{session_id}`.
+pub(crate) async fn end_session(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(session): Path<String>,
+) -> Answer<axum::Json<SessionEnded>> {
+    let session = SessionId::new(&session).map_err(refused)?;
+    Ok(axum::Json(api.daemon.end_session(&caller.by, session).await?))
+}
+
+/// `POST /v1/attachments/{id}/rotate`.
+pub(crate) async fn rotate(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(api.daemon.rotate(&caller.by, attachment(&id)?).await?))
+}
+
+/// `POST /v1/attachments/{id}/revoke`.
+pub(crate) async fn revoke(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(api.daemon.revoke(&caller.by, attachment(&id)?).await?))
+}
+
+/// `POST /v1/attachments/{id}/keep-alive`.
+pub(crate) async fn keep_alive(
+    State(api): State<Shared>,
+    caller: Acting,
+    Path(id): Path<String>,
+) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(api.daemon.keep_alive(&caller.by, attachment(&id)?).await?))
+}
+
+/// An attachment's id from a path.
+pub(crate) fn attachment(id: &str) -> Answer<AttachmentId> {
+    id.parse::<AttachmentId>().map_err(refused)
+}
+
+fn cursor(text: &str) -> Answer<AttachmentId> {
+    text.parse().map_err(|_| Fault::Invalid("cursor: it is none that a list has answered".to_owned()))
+}
