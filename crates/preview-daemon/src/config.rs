@@ -1,5 +1,7 @@
 //! What the daemon is told, checked.
 
+mod settings;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use preview_core::access::AccessPolicy;
 use preview_core::attachment::Visibility;
 use preview_core::idle::IdlePolicy;
+use preview_core::ports::Port;
 use preview_core::registry::Rules;
 use preview_core::verdict::HostHeader;
 use thiserror::Error;
@@ -20,8 +23,8 @@ pub struct Config {
     pub default_visibility: Visibility,
     /// Where state is kept (0700).
     pub state_dir: PathBuf,
-    /// Where the sockets lie; `state_dir/run` if absent.
-    pub run_dir: Option<PathBuf>,
+    /// Where the sockets lie.
+    pub run_dir: PathBuf,
     /// How attaching goes.
     pub attach: AttachConfig,
     /// When an attachment that nobody visits ends.
@@ -67,6 +70,8 @@ pub struct TasksConfig {
 pub struct ApiConfig {
     /// The TCP address, if there is a TCP door.
     pub listen: Option<SocketAddr>,
+    /// Further host names it answers to there.
+    pub hosts: Vec<String>,
     /// Foreign origins whose pages may call the API.
     pub origins: Vec<String>,
     /// The host name under which an edge forwards to `public.sock`.
@@ -79,6 +84,23 @@ pub struct ApiConfig {
     pub verify_group: Option<String>,
     /// Who may speak for browsers to `GET /auth/verify`: `unix`, or networks.
     pub verify_peers: Vec<String>,
+}
+
+impl Config {
+    /// Whether no port that may be attached is one that the kernel gives to clients, `ephemeral` from first to last:
+    /// a connection to such a port can meet itself.
+    pub(crate) fn check_ports(&self, ephemeral: [Port; 2]) -> Result<(), InvalidConfig> {
+        let [first, last] = ephemeral;
+        if !self.rules.ports.allow.overlap(first, last) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} overlaps {first}-{last}, from which this host gives ports to clients \
+             (net.ipv4.ip_local_port_range): allow others, or change that range",
+            self.rules.ports.allow
+        );
+        Err(InvalidConfig { key: "ports.allow", problem })
+    }
 }
 
 /// A configuration that cannot be obeyed.

@@ -23,7 +23,9 @@ mod activity;
 mod reap;
 mod tasks;
 mod api;
+mod service;
 
 pub use config::Config;
 pub use daemon::Daemon;
 pub use failure::{Failure, StartError};
+pub use service::{Running, start};
