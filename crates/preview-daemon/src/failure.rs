@@ -112,6 +112,9 @@ impl From<TaskFailure> for Failure {
         match failure {
             TaskFailure::Invalid { field, why } => Self::Invalid { field, why },
             TaskFailure::NoUser => Self::NotAllowed { what: "starting tasks as root", key: "tasks.user" },
+            TaskFailure::CannotBecome(_) => {
+                Self::NotAllowed { what: "starting tasks as that user", key: "tasks.user" }
+            }
             TaskFailure::Start(error) => Self::Start(error),
             TaskFailure::Store(error) => Self::Store(error),
         }

@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 
 use preview_core::listener::OwningTask;
-use procfs::ProcResult;
 use procfs::process::{FDTarget, Process as Proc};
+use procfs::{ProcError, ProcResult};
+use rustix::io::Errno;
 
 /// One process of all time since boot: a pid is used again, but not with the same start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,10 +43,19 @@ struct Entry {
 impl Processes {
     /// Looks at all of them.
     pub(crate) fn read() -> ProcResult<Self> {
-        let all = procfs::process::all_processes()?;
-        // One that has ended meanwhile is no error.
-        let entries = all.filter_map(Result::ok).filter_map(|process| entry(&process));
-        Ok(Self { by_pid: entries.map(|entry| (entry.id.pid, entry)).collect() })
+        let mut by_pid = HashMap::new();
+        for process in procfs::process::all_processes()? {
+            match process.and_then(|process| entry(&process)) {
+                Ok(Some(entry)) => {
+                    by_pid.insert(entry.id.pid, entry);
+                }
+                Ok(None) => {}
+                Err(error) if is_gone(&error) => {}
+                // To leave one out because we have no file descriptor left would be to take it for dead.
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { by_pid })
     }
 
     /// The tree of the task that `leader` started: itself, its descendants, and all that are still in its session,
@@ -62,11 +72,15 @@ impl Processes {
     }
 
     fn belongs(&self, pid: u32, leader: ProcessId) -> bool {
-        // A leader's number with another start time: the task has ended, and so has its whole session.
+        // A leader's number with another start time: the task has ended, and so has its whole session. Session 0 is
+        // that of the kernel, and of all whose session is none of this namespace.
         let reused = self.by_pid.get(&leader.pid).is_some_and(|entry| entry.id != leader);
+        if reused || leader.pid == 0 {
+            return false;
+        }
         let mut at = self.by_pid.get(&pid);
         let mut steps = 0;
-        while let Some(entry) = at.filter(|_| !reused && steps <= self.by_pid.len()) {
+        while let Some(entry) = at.filter(|_| steps <= self.by_pid.len()) {
             if entry.id == leader || entry.session == leader.pid {
                 return true;
             }
@@ -80,12 +94,23 @@ impl Processes {
     pub(crate) fn ids(&self) -> impl Iterator<Item = ProcessId> + '_ {
         self.by_pid.values().map(|entry| entry.id)
     }
+
+    /// Those that lead a session.
+    pub(crate) fn session_leaders(&self) -> impl Iterator<Item = ProcessId> + '_ {
+        self.by_pid.values().filter(|entry| entry.session == entry.id.pid).map(|entry| entry.id)
+    }
 }
 
 impl ProcessId {
     /// The living process with that number.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        entry(&open(pid)?).map(|entry| entry.id)
+        entry(&open(pid)?).ok().flatten().map(|entry| entry.id)
+    }
+
+    /// The process with that number, also when it has ended and its parent has not looked yet.
+    pub(crate) fn even_if_ended(pid: u32) -> Option<Self> {
+        let stat = open(pid)?.stat().ok()?;
+        Some(Self { pid, start_time: stat.starttime })
     }
 
     /// Whether it lives.
@@ -115,6 +140,12 @@ impl ProcessId {
         open(self.pid).and_then(|process| process.cmdline().ok()).unwrap_or_default()
     }
 
+    /// Whether it was started with this environment variable (`NAME=value`); no if we may not look.
+    pub(crate) fn has_variable(self, variable: &[u8]) -> bool {
+        let environ = std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|found| found == variable)
+    }
+
     /// Its user, as it is now.
     pub(crate) fn uid(self) -> Option<u32> {
         open(self.pid)?.uid().ok()
@@ -125,11 +156,19 @@ fn open(pid: u32) -> Option<Proc> {
     Proc::new(i32::try_from(pid).ok()?).ok()
 }
 
-fn entry(process: &Proc) -> Option<Entry> {
-    let stat = process.stat().ok()?;
-    let number = |field: i32| u32::try_from(field).ok();
-    let id = ProcessId { pid: number(stat.pid)?, start_time: stat.starttime };
-    let dead = matches!(stat.state, 'Z' | 'X' | 'x');
-    (!dead).then_some(())?;
-    Some(Entry { id, parent: number(stat.ppid)?, session: number(stat.session)? })
+/// What is told of a living process.
+fn entry(process: &Proc) -> ProcResult<Option<Entry>> {
+    let stat = process.stat()?;
+    let number = |field: i32| u32::try_from(field).unwrap_or_default();
+    let id = ProcessId { pid: number(stat.pid), start_time: stat.starttime };
+    let lives = !matches!(stat.state, 'Z' | 'X' | 'x');
+    Ok(lives.then_some(Entry { id, parent: number(stat.ppid), session: number(stat.session) }))
+}
+
+fn is_gone(error: &ProcError) -> bool {
+    match error {
+        ProcError::NotFound(_) | ProcError::PermissionDenied(_) => true,
+        ProcError::Io(error, _) => error.raw_os_error() == Some(Errno::SRCH.raw_os_error()),
+        _ => false,
+    }
 }
