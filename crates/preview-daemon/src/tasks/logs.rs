@@ -198,7 +198,7 @@ mod tests {
         let mut file = log.create().expect("made");
         let mut trim = Trim::new(log.clone());
         let line = format!("{}\n", "x".repeat(1023));
-        for n in 0..(4 * KEPT >> 10) {
+        for n in 0..4 * KEPT / 1024 {
             file.write_all(line.as_bytes()).expect("written");
             if n % 1024 == 0 {
                 trim.cut().expect("cut");
@@ -247,8 +247,7 @@ mod tests {
     fn last_lines_are_few_and_short() {
         let folder = tempfile::tempdir().expect("a folder");
         let log = log(&folder);
-        let long = "y".repeat(2_000);
-        let text = format!("one\n\ntwo\r\n{long}\n");
+        let text = format!("one\n\ntwo\r\n{}\n", "y".repeat(2_000));
         log.create().expect("made").write_all(text.as_bytes()).expect("written");
         assert_eq!(log.last_lines(2), ["two".to_owned(), "y".repeat(500)]);
     }

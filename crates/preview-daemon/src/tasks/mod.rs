@@ -26,7 +26,6 @@ use crate::processes::{Leader, ProcessId};
 use crate::sockets::Sockets;
 use crate::store::{Store, StoreError};
 use logs::Log;
-use supervise::First;
 
 /// The tasks of this host; cheap to clone.
 #[derive(Clone)]
@@ -299,3 +298,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

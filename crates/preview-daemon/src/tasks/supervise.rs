@@ -76,16 +76,15 @@ pub(super) async fn find_again(shared: &Arc<Shared>, mut record: TaskRecord) {
         shared.known().insert(record.id.clone(), known);
         return;
     }
-    let same_boot = record.boot == shared.boot;
-    if same_boot
-        && record.pid == 0
-        && let Some(leader) = tree::lost_leader(&record.id).await
-    {
-        (record.pid, record.start_time) = (leader.pid, leader.start_time);
-        keep(shared, record.clone()).await;
-    }
-    let leader = ProcessId { pid: record.pid, start_time: record.start_time };
-    let lives = same_boot && record.pid != 0 && !tree::strict(leader).await.is_empty();
+    let leader = if record.boot != shared.boot {
+        NOBODY
+    } else if record.pid == NOBODY.pid {
+        tree::lost_leader(&record.id).await.unwrap_or(NOBODY)
+    } else {
+        ProcessId { pid: record.pid, start_time: record.start_time }
+    };
+    (record.pid, record.start_time) = (leader.pid, leader.start_time);
+    let lives = !tree::strict(leader).await.is_empty();
     let hint = if lives { FOUND_AGAIN } else { ENDED_UNSEEN };
     let found = task(&record, lives, Some(hint.to_owned()));
     keep(shared, record.clone()).await;

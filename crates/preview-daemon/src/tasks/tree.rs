@@ -85,6 +85,10 @@ pub(crate) async fn lost_leader(task: &TaskId) -> Option<ProcessId> {
 }
 
 /// Returns when that process has ended.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; an owned descriptor stays open and the same, as it asks"
+)]
 pub(crate) async fn gone(process: ProcessId) {
     let watched = open(process).and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE).ok());
     if let Some(watched) = watched {
