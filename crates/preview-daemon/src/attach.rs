@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::daemon::{Attached, Daemon};
 use crate::failure::Failure;
 use crate::listeners;
-use crate::probe::{Asked, Found, HostAsked, Question, Rest, Wanted, ask};
+use crate::probe::{Asked, Found, HostAsked, InvalidHost, Question, Rest, Wanted, ask};
 use crate::store::{Committed, Telling};
 
 /// Makes a listener public, or moves a name to it.
@@ -29,7 +29,7 @@ pub(crate) async fn attach(
     request: AttachRequest,
 ) -> Result<Attached, Failure> {
     let began = clock::tick();
-    let wish = Wish::read(request, daemon.config())?;
+    let wish = Wish::read(&request, daemon.config())?;
     let context = daemon.context(by, clock::entropy()?);
     foresee(daemon, &wish, &context).await?;
     let found = daemon.probe().wait(&wish.wanted()).await?;
@@ -60,7 +60,7 @@ struct Wish {
 }
 
 impl Wish {
-    fn read(request: AttachRequest, config: &Config) -> Result<Self, Failure> {
+    fn read(request: &AttachRequest, config: &Config) -> Result<Self, Failure> {
         let no_port = || Failure::invalid("port", format!("{} is not a port from 1 to 65535", request.port));
         let port = u16::try_from(request.port).ok().and_then(|number| Port::new(number).ok());
         Ok(Self {
@@ -68,7 +68,10 @@ impl Wish {
             user: UserId::new(&request.user_id).map_err(Refusal::from)?,
             app: request.app_id.as_deref().map(AppId::new).transpose().map_err(Refusal::from)?,
             name: Name::new(&request.name).map_err(Refusal::from)?,
-            host: request.host.parse().map_err(|error| Failure::invalid("host", error))?,
+            host: request
+                .host
+                .parse()
+                .map_err(|error: InvalidHost| Failure::invalid("host", error.to_string()))?,
             port: port.ok_or_else(no_port)?,
             path: StartPath::new(&request.path).map_err(Refusal::from)?,
             task: request.bash_task_id.as_deref().map(TaskId::new).transpose().map_err(Refusal::from)?,

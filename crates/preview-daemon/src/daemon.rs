@@ -106,7 +106,7 @@ impl Daemon {
 
     /// Whether the caller may act in this session and for this user; a session that is not bound yet is anybody's
     /// who may act for its user. `Forbidden` if not: what headers, queries and paths name is held against it.
-    pub async fn check_scope(
+    pub fn check_scope(
         &self,
         by: &Authority,
         session: Option<&SessionId>,
@@ -114,10 +114,9 @@ impl Daemon {
     ) -> Result<(), Failure> {
         let bound = session.and_then(|session| self.live().user_of(session));
         let refused = match by {
-            Authority::Admin => None,
             Authority::User(own) if user.is_some_and(|user| user != own) => Some("user_id"),
             Authority::User(own) if bound.is_some_and(|bound| bound != *own) => Some("session_id"),
-            Authority::User(_) => None,
+            Authority::Admin | Authority::User(_) => None,
             Authority::Session(own) if session.is_some_and(|session| session != own) => Some("session_id"),
             Authority::Session(own) => {
                 let bound = self.live().user_of(own);

@@ -61,11 +61,10 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Invalid { .. } => Code::RequestInvalid,
+            Self::Invalid { .. } | Self::Start(_) => Code::RequestInvalid,
             Self::Unauthorized => Code::Unauthorized,
             Self::NotAllowed { .. } => Code::Forbidden,
             Self::Store(error) => error.code(),
-            Self::Start(_) => Code::RequestInvalid,
             Self::Random(_) | Self::Sockets(_) | Self::Stopping => Code::DaemonUnreachable,
         }
     }
@@ -87,8 +86,8 @@ impl Failure {
     }
 
     /// A field of the request makes no sense.
-    pub(crate) fn invalid(field: &'static str, why: impl ToString) -> Self {
-        Self::Invalid { field, why: why.to_string() }
+    pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
+        Self::Invalid { field, why: why.into() }
     }
 
     /// The tied or asked-for thing does not exist, or the caller may not know of it.
@@ -156,12 +155,11 @@ impl StartError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Config(_) => Code::ConfigInvalid,
             Self::Store { source, .. } => source.code(),
             Self::Keys(failure) => failure.code(),
             Self::Sockets(_) => Code::DaemonUnreachable,
             Self::Door { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Code::StateInUse,
-            Self::Door { .. } => Code::ConfigInvalid,
+            Self::Config(_) | Self::Door { .. } => Code::ConfigInvalid,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use preview_core::attachment::Attachment;
-use preview_core::clock::Wall;
 use preview_core::command::Reads;
 use preview_core::event::Event;
 use preview_core::id::{AttachmentId, Name, SessionId, UserId};
@@ -21,8 +20,6 @@ use tokio::sync::broadcast;
 pub(crate) struct Change {
     /// Its place in the order of all changes.
     pub revision: u64,
-    /// When it was decided.
-    pub at: Wall,
     /// What happened.
     pub event: Event,
     /// The attachment it is about: as it is after it, or as it was before it ended.

@@ -11,13 +11,13 @@ use preview_daemon::Config;
 use tracing_subscriber::EnvFilter;
 
 /// What was read.
-pub struct Loaded {
-    pub settings: Settings,
-    pub config: Config,
+pub(crate) struct Loaded {
+    pub(crate) settings: Settings,
+    pub(crate) config: Config,
 }
 
 /// The configuration from the given file, or the first found of the usual places, and the environment.
-pub fn config(given: Option<&Path>) -> Result<Loaded> {
+pub(crate) fn config(given: Option<&Path>) -> Result<Loaded> {
     let home = PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/".into()));
     let named = given.map(Path::to_owned).or_else(|| env::var_os("PREVIEW_CONFIG").map(PathBuf::from));
     let usual = [
@@ -42,7 +42,7 @@ pub fn config(given: Option<&Path>) -> Result<Loaded> {
 }
 
 /// Starts logging to standard error, as `log.format` and `log.level` say.
-pub fn start_log(settings: &Settings) {
+pub(crate) fn start_log(settings: &Settings) {
     let level = settings.text("log.level").unwrap_or("info");
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_writer(io::stderr);
     let is_text = match settings.text("log.format") {
@@ -51,9 +51,9 @@ pub fn start_log(settings: &Settings) {
         _ => io::stderr().is_terminal(),
     };
     if is_text {
-        log.init()
+        log.init();
     } else {
-        log.json().init()
+        log.json().init();
     }
     for warning in settings.warnings() {
         tracing::warn!("{warning}");

@@ -27,16 +27,16 @@ pub(crate) fn follow(
     node: &NodeId,
     since: Option<u64>,
 ) -> BoxStream<'static, FeedLine> {
-    let mut known = keys.follow();
+    let mut keys = keys.follow();
     let hello = FeedLine::Hello { version: FEED_VERSION, node: node.to_string() };
-    let mut lines = VecDeque::from([hello, key_line(&known.borrow_and_update())]);
+    let mut lines = VecDeque::from([hello, key_line(&keys.borrow_and_update())]);
     let (last, changes) = begin(&live, since, &mut lines);
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let feed = Feed { live, keys: known, changes, last, lines, heartbeat };
+    let feed = Feed { live, keys, changes, last, lines, heartbeat };
     stream::unfold(feed, |mut feed| async {
-        let line = feed.next().await?;
-        Some((line, feed))
+        let next = feed.next().await?;
+        Some((next, feed))
     })
     .boxed()
 }

@@ -42,9 +42,9 @@ pub(crate) async fn list(
     let session = query.session_id.as_deref().map(SessionId::new).transpose().map_err(refused)?;
     let user = query.user_id.as_deref().map(UserId::new).transpose().map_err(refused)?;
     let after = query.cursor.as_deref().map(cursor).transpose()?;
-    api.daemon.check_scope(&caller.by, session.as_ref(), user.as_ref()).await?;
+    api.daemon.check_scope(&caller.by, session.as_ref(), user.as_ref())?;
     let filter = ListFilter { session, user, after };
-    Ok(axum::Json(api.daemon.list(&caller.by, &filter).await?))
+    Ok(axum::Json(api.daemon.list(&caller.by, &filter)?))
 }
 
 /// `GET /v1/attachments/{id}`.
@@ -53,7 +53,7 @@ pub(crate) async fn show(
     caller: Acting,
     Path(id): Path<String>,
 ) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.show(&caller.by, attachment(&id)?).await?))
+    Ok(axum::Json(api.daemon.show(&caller.by, attachment(&id)?)?))
 }
 
 /// `DELETE /v1/attachments/{id}`.
@@ -110,7 +110,7 @@ pub(crate) async fn keep_alive(
     caller: Acting,
     Path(id): Path<String>,
 ) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.keep_alive(&caller.by, attachment(&id)?).await?))
+    Ok(axum::Json(api.daemon.keep_alive(&caller.by, attachment(&id)?)?))
 }
 
 /// An attachment's id from a path.

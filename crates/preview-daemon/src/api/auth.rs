@@ -68,7 +68,7 @@ pub(crate) async fn require_acting(
     let session = said(request.headers(), &PREVIEW_SESSION, SessionId::new)?;
     let user = said(request.headers(), &PREVIEW_USER, UserId::new)?;
     if session.is_some() || user.is_some() {
-        api.daemon.check_scope(&by, session.as_ref(), user.as_ref()).await?;
+        api.daemon.check_scope(&by, session.as_ref(), user.as_ref())?;
     }
     request.extensions_mut().insert(Acting { by, session, user });
     Ok(next.run(request).await)

@@ -28,7 +28,7 @@ pub(crate) struct RoutesQuery {
 
 /// `GET /v1/routes`: one JSON object a line, without end.
 pub(crate) async fn routes(State(api): State<Shared>, Query(query): Query<RoutesQuery>) -> Answer<Response> {
-    let lines = api.daemon.routes_since(query.since).await?;
+    let lines = api.daemon.routes_since(query.since);
     let lines = lines.take_until(api.stop.clone().cancelled_owned()).map(written);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
@@ -38,7 +38,7 @@ pub(crate) async fn activity(
     State(api): State<Shared>,
     Json(report): Json<ActivityReport, REPORT_MOST>,
 ) -> Answer<StatusCode> {
-    api.daemon.record_activity(&report).await?;
+    api.daemon.record_activity(&report);
     Ok(StatusCode::NO_CONTENT)
 }
 

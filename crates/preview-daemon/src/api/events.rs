@@ -44,11 +44,11 @@ pub(crate) async fn follow(
     request: Request,
 ) -> Answer<Response> {
     let session = query.session_id.as_deref().map(SessionId::new).transpose().map_err(refused)?;
-    api.daemon.check_scope(&caller.by, session.as_ref(), None).await?;
+    api.daemon.check_scope(&caller.by, session.as_ref(), None)?;
     let filter = EventFilter { session, user: None };
     // A browser that resumes repeats the URL, so the header is the later word.
     let since = last_event_id(request.headers())?.or(query.since);
-    let events = api.daemon.events_since(&caller.by, filter, since).await?;
+    let events = api.daemon.events_since(&caller.by, filter, since)?;
     let stop = api.stop.clone();
     if !request.headers().contains_key(UPGRADE) {
         return Ok(by_sse(events, stop));

@@ -58,7 +58,7 @@ pub(crate) async fn logs(
         Some("" | "true" | "1") => true,
         Some(_) => return Err(Fault::Invalid("follow: it is true or false".to_owned())),
     };
-    let output = api.daemon.task_logs(&caller.by, &task(&id)?, follow).await?;
+    let output = api.daemon.task_logs(&caller.by, &task(&id)?, follow)?;
     let output = output.take_until(api.stop.clone().cancelled_owned()).map(Ok::<_, std::convert::Infallible>);
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(output)).into_response())
 }

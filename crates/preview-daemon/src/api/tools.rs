@@ -60,7 +60,7 @@ pub(crate) async fn list(
     Json(ListArguments {}): Json<ListArguments>,
 ) -> Answer<axum::Json<AttachmentList>> {
     let filter = ListFilter { session: Some(session(&caller)?), ..ListFilter::default() };
-    Ok(axum::Json(api.daemon.list(&caller.by, &filter).await?))
+    Ok(axum::Json(api.daemon.list(&caller.by, &filter)?))
 }
 
 /// The session of the header, or the only one that the key covers.

@@ -30,7 +30,7 @@ pub(crate) async fn token(
     headers: HeaderMap,
     Json(check): Json<TokenCheck>,
 ) -> Answer<axum::Json<TokenVerified>> {
-    match api.daemon.verify_token(&check).await {
+    match api.daemon.verify_token(&check) {
         Ok(verified) => Ok(axum::Json(verified)),
         Err(failure) if failure.code() == Code::Unauthorized => {
             let client = client(&api, arrival, &headers);
@@ -61,7 +61,7 @@ pub(crate) async fn visit(
         .map(|(cookie, value)| (value, cookie == GrantCookie::Unpartitioned))
         .collect();
     let visit = asked.visit(&headers);
-    let answer = api.daemon.verify_visit(VisitAsked { host: &asked.host, visit, cookies: &cookies }).await?;
+    let answer = api.daemon.verify_visit(&VisitAsked { host: &asked.host, visit, cookies: &cookies });
     told(&api, &asked.host, &answer)
 }
 

@@ -72,10 +72,7 @@ impl Config {
 /// Where the sockets lie: in the system's place for the packaged service, else with the state, so that two daemons
 /// of one host never meet.
 fn run_dir(state_dir: &Path) -> PathBuf {
-    match state_dir == Path::new(SERVICE_STATE) {
-        true => SERVICE_RUN.into(),
-        false => state_dir.join("run"),
-    }
+    if state_dir == Path::new(SERVICE_STATE) { SERVICE_RUN.into() } else { state_dir.join("run") }
 }
 
 fn node(settings: &Settings, host: &str) -> Result<NodeId, SettingsError> {
@@ -97,10 +94,10 @@ fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
 fn default_visibility(settings: &Settings) -> Result<Visibility, SettingsError> {
     let (default, most) =
         (visibility(settings, "visibility.default"), visibility(settings, "visibility.max"));
-    match default > most {
-        true => Err(settings.impossible("visibility.default", "private, as visibility.max is private")),
-        false => Ok(default),
+    if default > most {
+        return Err(settings.impossible("visibility.default", "private, as visibility.max is private"));
     }
+    Ok(default)
 }
 
 fn visibility(settings: &Settings, key: &str) -> Visibility {

@@ -76,10 +76,10 @@ impl Daemon {
     }
 
     /// Lets silence start anew.
-    pub async fn keep_alive(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
-        self.show(by, id).await?;
+    pub fn keep_alive(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
+        self.show(by, id)?;
         self.activity().renew(id, clock::tick());
-        self.show(by, id).await
+        self.show(by, id)
     }
 
     /// Looks who listens at an attachment's port now, and records it if it is still the attachment's server.

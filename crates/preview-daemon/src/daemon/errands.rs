@@ -39,7 +39,7 @@ impl Daemon {
     }
 
     /// A task's output so far; with `follow`, also what comes until it ends.
-    pub async fn task_logs(
+    pub fn task_logs(
         &self,
         by: &Authority,
         id: &TaskId,

@@ -61,8 +61,8 @@ const PAGE: usize = 100;
 
 impl Daemon {
     /// A page of the attachments that the caller may know of, in the order of their ids.
-    pub async fn list(&self, by: &Authority, filter: &ListFilter) -> Result<AttachmentList, Failure> {
-        self.check_scope(by, filter.session.as_ref(), filter.user.as_ref()).await?;
+    pub fn list(&self, by: &Authority, filter: &ListFilter) -> Result<AttachmentList, Failure> {
+        self.check_scope(by, filter.session.as_ref(), filter.user.as_ref())?;
         let passes = |it: &Attachment| {
             by.covers(&it.session, &it.user)
                 && filter.session.as_ref().is_none_or(|session| *session == it.session)
@@ -76,13 +76,13 @@ impl Daemon {
     }
 
     /// One attachment.
-    pub async fn show(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
+    pub fn show(&self, by: &Authority, id: AttachmentId) -> Result<AttachmentView, Failure> {
         let found = self.live().get(id).filter(|it| by.covers(&it.session, &it.user));
         found.map(|it| self.view(&it)).ok_or(Failure::not_found("attachment"))
     }
 
     /// Says whether a token is one of that session: `Unauthorized` if not.
-    pub async fn verify_token(&self, check: &TokenCheck) -> Result<TokenVerified, Failure> {
+    pub fn verify_token(&self, check: &TokenCheck) -> Result<TokenVerified, Failure> {
         let now = clock::wall();
         let session = SessionId::new(&check.session_id).map_err(|_| Failure::Unauthorized)?;
         let in_session = self.live().page(None, usize::MAX, |it| it.session == session);
@@ -99,25 +99,25 @@ impl Daemon {
     }
 
     /// Events after `since` that are still kept, if it is given, then those to come.
-    pub async fn events_since(
+    pub fn events_since(
         &self,
         by: &Authority,
         filter: EventFilter,
         since: Option<u64>,
     ) -> Result<BoxStream<'static, EventView>, Failure> {
-        self.check_scope(by, filter.session.as_ref(), filter.user.as_ref()).await?;
+        self.check_scope(by, filter.session.as_ref(), filter.user.as_ref())?;
         Ok(events::follow(self.store().clone(), by.clone(), filter, since))
     }
 
     /// The route feed: from `since` if that can be resumed, else from a snapshot.
-    pub async fn routes_since(&self, since: Option<u64>) -> Result<BoxStream<'static, FeedLine>, Failure> {
-        Ok(watch::follow(self.live().clone(), self.keys(), &self.config().rules.node, since))
+    #[must_use]
+    pub fn routes_since(&self, since: Option<u64>) -> BoxStream<'static, FeedLine> {
+        watch::follow(self.live().clone(), self.keys(), &self.config().rules.node, since)
     }
 
     /// Takes an edge's report of who visited what.
-    pub async fn record_activity(&self, report: &ActivityReport) -> Result<(), Failure> {
+    pub fn record_activity(&self, report: &ActivityReport) {
         self.activity().take(report, clock::now(), |id| self.live().get(id).is_some());
-        Ok(())
     }
 
     /// Counts; by user for admins only. `by` is absent for callers without a key.
@@ -155,7 +155,8 @@ impl Daemon {
     }
 
     /// Decides for another proxy whether a visit is let in.
-    pub async fn verify_visit(&self, asked: VisitAsked<'_>) -> Result<VisitAnswer, Failure> {
+    #[must_use]
+    pub fn verify_visit(&self, asked: &VisitAsked<'_>) -> VisitAnswer {
         let (keys, now) = (self.keys().now(), clock::wall());
         let route = self.live().at_host(asked.host).map(|it| Route::to(&it));
         let held: Vec<HeldGrant> = asked
@@ -171,7 +172,7 @@ impl Daemon {
         };
         let decision = self.config().access.decide(route.as_ref(), &asked.visit, &held, is_sibling, now);
         let grant = to_set(decision).and_then(|grant| keys.seal(&grant, asked.host));
-        Ok(VisitAnswer { decision, route, grant })
+        VisitAnswer { decision, route, grant }
     }
 
     /// An attachment as clients see it, without credentials.

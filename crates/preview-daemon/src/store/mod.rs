@@ -10,6 +10,8 @@ mod words;
 mod rows;
 mod tables;
 mod writer;
+#[cfg(test)]
+mod laws;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};

@@ -114,6 +114,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
 /// must not find it valid in the one made after it.
 fn create(writer: &Connection) -> Result<(), StoreError> {
     let first = tables::integer(clock::wall().as_millis());
+    tracing::info!("a new store: nothing is attached");
     writer.execute_batch(&format!(
         "BEGIN IMMEDIATE; {SCHEMA} INSERT INTO revision VALUES (0, {first}); PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;

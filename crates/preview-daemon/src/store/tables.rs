@@ -15,7 +15,7 @@ use super::rows::{self, AttachmentRow, TaskRow, damaged};
 use super::{StoreError, TaskRecord};
 use crate::keys::KeyRecord;
 
-/// A number as SQLite keeps it; ours stay far below 2^63.
+/// A number as the database keeps it; ours stay far below `2^63`.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -233,7 +233,7 @@ impl Turn<'_> {
         if let Some(view) = &view {
             tables::log(self.db, view)?;
         }
-        Ok(Arc::new(Change { revision, at, event, attachment, view }))
+        Ok(Arc::new(Change { revision, event, attachment, view }))
     }
 }
 

@@ -1,0 +1,387 @@
+//! Laws of the store: it says what core says, keeps it, and tells of each change once, in its order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use preview_core::attachment::{Attachment, StartPath, Visibility};
+use preview_core::clock::{Now, Tick, Wall};
+use preview_core::command::{Attach, Authority, DetachReason, Entropy, Settled};
+use preview_core::grant::GrantKey;
+use preview_core::id::{AttachmentId, Name, NodeId};
+use preview_core::limits::Limits;
+use preview_core::listener::{Listener, Loopback, Owner};
+use preview_core::ports::{Port, PortPolicy};
+use preview_core::refusal::Code;
+use preview_core::registry::{Rules, apply, decide};
+use preview_core::verdict::{HostHeader, HostPolicy, PolicyReason, ServerState, Verdict};
+use preview_core::wire::events::EventWord;
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn the_store_says_what_core_says_and_keeps_it(
+        template in 0..TEMPLATES.len(), steps in prop::collection::vec(step(), 1..30)
+    ) {
+        let rules = rules(TEMPLATES[template]);
+        let (mut held, mut pure) = (Held::new(), Scope::default());
+        for (turn, step) in steps.iter().enumerate() {
+            let (command, context) = (step.command(&pure), context(&rules, turn));
+            let said = decide(&context, &pure, &command);
+            for event in said.iter().flatten() {
+                apply(&mut pure, event);
+            }
+            let done = held.transact(command, context);
+            let told = done.as_ref().map(|done| done.changes.iter().map(|it| it.event.clone()).collect());
+            match (&said, told) {
+                (Ok(events), Ok::<Vec<_>, _>(told)) => prop_assert_eq!(events, &told),
+                (Err(refusal), Err(Failure::Refused(told))) => prop_assert_eq!(refusal, told),
+                (said, told) => prop_assert!(false, "core says {:?}, the store {:?}", said, told),
+            }
+        }
+        prop_assert_eq!(held.all(), pure.attachments.clone());
+        let revision = held.store.live().revision();
+        held.reopen();
+        prop_assert_eq!(held.all(), pure.attachments);
+        prop_assert_eq!(held.store.live().revision(), revision);
+        for (session, user) in pure.sessions {
+            prop_assert_eq!(held.store.live().user_of(&session), Some(user));
+        }
+    }
+}
+
+#[test]
+fn of_twenty_attaches_at_once_exactly_as_many_as_the_limit_are_admitted() {
+    let held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    let attaches = (0..20_u8).map(|n| {
+        let attach = attach(0, 0, n, 3_000 + u16::from(n));
+        held.store.transact(attach, context(&rules, n.into()), Telling::default())
+    });
+    let done = held.runtime.block_on(futures_util::future::join_all(attaches));
+    let refused: Vec<_> = done.iter().filter_map(|it| it.as_ref().err()).map(Failure::code).collect();
+    assert_eq!(refused, [Code::LimitSession; 16]);
+    assert_eq!(held.all().len(), 4);
+}
+
+#[test]
+fn a_refused_change_leaves_nothing_of_itself_in_the_commit_it_shares() {
+    let held = Held::new();
+    let rules = rules(TEMPLATES[0]);
+    let before = held.store.live().revision();
+    let good = held.store.transact(attach(0, 0, 0, 3_000), context(&rules, 1), Telling::default());
+    // The host name is taken by the first, after the session was bound.
+    let bad = held.store.transact(attach(1, 0, 0, 3_000), context(&rules, 2), Telling::default());
+    let after = held.store.transact(attach(2, 0, 0, 3_002), context(&rules, 3), Telling::default());
+    let (good, bad, after) = held.runtime.block_on(async { tokio::join!(good, bad, after) });
+    assert_eq!(bad.expect_err("taken").code(), Code::HostTaken);
+    assert_eq!(held.store.live().user_of(&session(1)), None);
+    assert_eq!(good.expect("admitted").revision, before + 2);
+    assert_eq!(after.expect("admitted").revision, before + 4);
+}
+
+#[test]
+fn what_is_told_is_replayed_word_for_word_after_a_restart() {
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    let before = held.store.live().revision();
+    let done = held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    let id = *held.all().keys().next().expect("one");
+    let down = held.transact(Command::MarkDown(id), context(&rules, 2)).expect("news");
+    let again = held.transact(Command::MarkDown(id), context(&rules, 3)).expect("no news");
+    assert!(again.changes.is_empty());
+    assert_eq!(again.revision, down.revision);
+    let told: Vec<_> =
+        done.changes.iter().chain(&down.changes).filter_map(|change| change.view.clone()).collect();
+    held.reopen();
+    assert_eq!(held.told(before), told);
+    assert_eq!(held.told(told[0].revision), told[1..]);
+    assert!(matches!(told[1].what, EventWord::Down));
+}
+
+#[test]
+fn events_older_than_the_log_keeps_are_forgotten() {
+    let held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    held.runtime.block_on(held.store.forget_told(Wall::from_secs(1))).expect("kept");
+    assert_eq!(held.told(0).len(), 1);
+    held.runtime.block_on(held.store.forget_told(Wall::from_secs(3))).expect("forgotten");
+    assert_eq!(held.told(0), []);
+}
+
+#[test]
+fn a_command_is_not_decided_when_what_it_sees_is_no_longer_so() {
+    let held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    let id = *held.all().keys().next().expect("one");
+    let reap = Command::Detach(id, DetachReason::Reaped);
+    let visited = held.store.transact_if(reap, context(&rules, 2), Telling::default(), |_| false);
+    assert!(held.runtime.block_on(visited).expect("nothing to do").changes.is_empty());
+    assert_eq!(held.all().len(), 1);
+}
+
+#[test]
+fn tasks_and_keys_are_found_again() {
+    let mut held = Held::new();
+    let task = TaskRecord {
+        id: TaskId::new("t").expect("valid"),
+        session: session(0),
+        user: user(0),
+        name: Some("web".into()),
+        command: vec!["npm".into(), "run".into(), "dev".into()],
+        cwd: "/srv/app".into(),
+        started: Wall::from_secs(5),
+        pid: 77,
+        start_time: 123_456,
+        boot: "b".into(),
+        ended: Some(TaskEnd { exit_code: Some(-1), at: Wall::from_secs(9) }),
+    };
+    let key = |number| KeyRecord { key: GrantKey::new(number, [7; 32]), made: Wall::from_secs(1) };
+    held.runtime.block_on(held.store.put_task(task.clone())).expect("kept");
+    held.runtime.block_on(held.store.put_keys(vec![key(1), key(2)])).expect("kept");
+    held.reopen();
+    assert_eq!(held.runtime.block_on(held.store.tasks()).expect("read"), std::slice::from_ref(&task));
+    assert_eq!(held.runtime.block_on(held.store.keys()).expect("read"), [key(2), key(1)]);
+    held.runtime.block_on(held.store.drop_task(task.id)).expect("forgotten");
+    assert_eq!(held.runtime.block_on(held.store.tasks()).expect("read"), []);
+}
+
+#[test]
+fn two_stores_never_share_a_folder() {
+    let held = Held::new();
+    let second = Store::open(&state(&held.scratch)).map(|_| ()).expect_err("held");
+    assert_eq!(second.code(), Code::StateInUse);
+}
+
+#[test]
+fn a_store_of_a_later_release_is_not_touched() {
+    let held = Held::new();
+    let scratch = held.close();
+    let folder = state(&scratch);
+    let db = Connection::open(folder.join("preview.db")).expect("opens");
+    db.pragma_update(None, "user_version", 999).expect("set");
+    drop(db);
+    let before = fs::read(folder.join("preview.db")).expect("there");
+    let refused = Store::open(&folder).map(|_| ()).expect_err("newer");
+    assert!(matches!(refused, StoreError::Newer { found: 999, .. }), "{refused}");
+    assert_eq!(fs::read(folder.join("preview.db")).expect("there"), before);
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_the_damaged_file_kept_until_somebody_decides() {
+    let rules = rules(TEMPLATES[1]);
+    let held = Held::new();
+    held.transact(attach(0, 0, 0, 3_456), context(&rules, 1)).expect("admitted");
+    let scratch = held.close();
+    let folder = state(&scratch);
+    let path = folder.join("preview.db");
+    let mut bytes = fs::read(&path).expect("there");
+    let at = position(&bytes, b"\"port\":3456").expect("the row is in the file");
+    bytes[at + 10] ^= 1;
+    fs::write(&path, &bytes).expect("written");
+
+    let refused = Store::open(&folder).map(|_| ()).expect_err("damaged");
+    assert_eq!(refused.code(), Code::StoreCorrupt);
+    assert_eq!(fs::read(folder.join("preview.db.corrupt")).expect("kept"), bytes);
+    // It does not begin anew behind the operator's back.
+    assert_eq!(Store::open(&folder).map(|_| ()).expect_err("still").code(), Code::StoreCorrupt);
+    fs::remove_file(folder.join("preview.db.corrupt")).expect("moved away");
+    assert!(Store::open(&folder).is_ok());
+}
+
+#[test]
+fn a_file_that_is_no_database_or_was_cut_short_is_damaged() {
+    for cut in [1, 100, 5_000] {
+        let rules = rules(TEMPLATES[1]);
+        let held = Held::new();
+        for n in 0..4 {
+            held.transact(attach(n, 0, 0, 3_000 + u16::from(n)), context(&rules, n.into()))
+                .expect("admitted");
+        }
+        let scratch = held.close();
+        let folder = state(&scratch);
+        let path = folder.join("preview.db");
+        let bytes = fs::read(&path).expect("there");
+        fs::write(&path, &bytes[..cut]).expect("written");
+        let refused = Store::open(&folder).map(|_| ()).expect_err("damaged");
+        assert_eq!(refused.code(), Code::StoreCorrupt, "cut to {cut}: {refused}");
+    }
+}
+
+#[test]
+fn a_later_verdict_is_there_after_a_restart() {
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    let it = held.all().into_values().next().expect("one");
+    let verdict = Verdict {
+        state: ServerState::Live,
+        status: Some(200),
+        framing: vec!["X-Frame-Options: DENY".into()],
+        server: Some("vite".into()),
+        ..Verdict::pending(HostPolicy::Preserve, PolicyReason::AcceptsPublicHost)
+    };
+    let owner = Owner { inode: 99, ..it.owner.clone() };
+    let settled = Settled { owner: owner.clone(), verdict: verdict.clone() };
+    held.transact(Command::Settle(it.id, Box::new(settled)), context(&rules, 2)).expect("settled");
+    held.reopen();
+    let kept = held.store.live().get(it.id).expect("there");
+    assert_eq!((&kept.owner, &kept.verdict), (&owner, &verdict));
+}
+
+const TEMPLATES: &[&str] = &[
+    "https://preview-{port}.example.com",
+    "https://{id}.example.com",
+    "https://{name}-{session_id}.example.com",
+];
+
+/// A step of a story, in small numbers so that steps meet.
+#[derive(Clone, Debug)]
+enum Step {
+    Attach { session: u8, user: u8, name: u8, port: u16 },
+    Detach { session: u8, name: u8 },
+    End { session: u8 },
+    Rotate { nth: usize },
+    Revoke { nth: usize },
+    Down { nth: usize },
+}
+
+impl Step {
+    fn command(&self, scope: &Scope) -> Command {
+        let nth = |nth: usize| {
+            let ids: Vec<_> = scope.attachments.keys().copied().collect();
+            ids.get(nth % ids.len().max(1)).copied().unwrap_or_else(|| AttachmentId::from_entropy([0; 17]))
+        };
+        match self {
+            Self::Attach { session, user, name, port } => attach(*session, *user, *name, *port),
+            Self::Detach { session, name } => {
+                Command::DetachNamed(self::session(*session), self::name(*name))
+            }
+            Self::End { session } => Command::EndSession(self::session(*session)),
+            Self::Rotate { nth: n } => Command::Rotate(nth(*n)),
+            Self::Revoke { nth: n } => Command::Revoke(nth(*n)),
+            Self::Down { nth: n } => Command::MarkDown(nth(*n)),
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let attach = (0..4_u8, 0..2_u8, 0..7_u8, 3_000..3_030_u16);
+    prop_oneof![
+        6 => attach.prop_map(|(session, user, name, port)| Step::Attach { session, user, name, port }),
+        2 => (0..4_u8, 0..7_u8).prop_map(|(session, name)| Step::Detach { session, name }),
+        1 => (0..4_u8).prop_map(|session| Step::End { session }),
+        1 => (0..20_usize).prop_map(|nth| Step::Rotate { nth }),
+        1 => (0..20_usize).prop_map(|nth| Step::Revoke { nth }),
+        1 => (0..20_usize).prop_map(|nth| Step::Down { nth }),
+    ]
+}
+
+/// An open store in a folder of its own.
+struct Held {
+    store: Store,
+    keeper: Option<Keeper>,
+    scratch: Arc<TempDir>,
+    runtime: Runtime,
+}
+
+impl Held {
+    fn new() -> Self {
+        let scratch = Arc::new(tempfile::tempdir().expect("a folder"));
+        let (store, keeper) = Store::open(&state(&scratch)).expect("opens");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Self { store, keeper: Some(keeper), scratch, runtime }
+    }
+
+    fn transact(&self, command: Command, context: Context) -> Result<Committed, Failure> {
+        self.runtime.block_on(self.store.transact(command, context, Telling::default()))
+    }
+
+    fn all(&self) -> BTreeMap<AttachmentId, Attachment> {
+        self.store.live().all().iter().map(|it| (it.id, (**it).clone())).collect()
+    }
+
+    fn told(&self, after: u64) -> Vec<EventView> {
+        self.runtime.block_on(self.store.told(after, 100)).expect("read")
+    }
+
+    fn reopen(&mut self) {
+        self.keeper.take().expect("open").finish();
+        let (store, keeper) = Store::open(&state(&self.scratch)).expect("opens again");
+        (self.store, self.keeper) = (store, Some(keeper));
+    }
+
+    fn close(mut self) -> Arc<TempDir> {
+        self.keeper.take().expect("open").finish();
+        Arc::clone(&self.scratch)
+    }
+}
+
+/// The state folder in a scratch folder.
+fn state(scratch: &TempDir) -> PathBuf {
+    scratch.path().join("state")
+}
+
+fn context(rules: &Rules, turn: usize) -> Context {
+    let turn = u64::try_from(turn).expect("small") + 1;
+    let mut entropy = Entropy { id: [0; 17], token: [0; 32] };
+    entropy.id[..8].copy_from_slice(&turn.to_be_bytes());
+    entropy.token[..8].copy_from_slice(&turn.to_be_bytes());
+    let now = Now { wall: Wall::from_secs(turn), tick: Tick::new(Duration::from_secs(turn)) };
+    Context { rules: rules.clone(), by: Authority::Admin, now, entropy }
+}
+
+fn rules(template: &str) -> Rules {
+    Rules {
+        enabled: true,
+        template: template.parse().unwrap_or_else(|error| panic!("{error}")),
+        node: NodeId::new("n").expect("valid"),
+        ports: PortPolicy {
+            allow: "3000-9999".parse().expect("valid"),
+            deny: BTreeSet::new(),
+            own: BTreeSet::new(),
+            tasks_outside: true,
+        },
+        limits: Limits { per_session: 4, per_user: 7 },
+        most_visible: Visibility::Public,
+    }
+}
+
+fn attach(session: u8, user: u8, name: u8, port: u16) -> Command {
+    Command::Attach(Box::new(Attach {
+        session: self::session(session),
+        user: self::user(user),
+        app: None,
+        name: self::name(name),
+        listener: Listener { address: Loopback::V4, port: Port::new(port).expect("not zero") },
+        owner: Owner { uid: 1_000, inode: u64::from(port), cgroup: None, exe: None, task: None },
+        task: None,
+        path: StartPath::default(),
+        visibility: Visibility::Private,
+        host_header: HostHeader::Auto,
+        verdict: Verdict::pending(HostPolicy::Loopback, PolicyReason::NotAsked),
+    }))
+}
+
+fn session(n: u8) -> SessionId {
+    SessionId::new(&format!("s{n}")).expect("valid")
+}
+
+fn user(n: u8) -> UserId {
+    UserId::new(&format!("u{n}")).expect("valid")
+}
+
+fn name(n: u8) -> Name {
+    Name::new(&format!("n{n}")).expect("valid")
+}
+
+fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
