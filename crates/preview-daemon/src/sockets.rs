@@ -1,7 +1,6 @@
 //! Who listens on this host now.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use preview_core::listener::{Listener, Loopback};
@@ -73,9 +72,4 @@ impl Scan {
 /// The two listeners that a port can have.
 pub(crate) fn both(port: Port) -> [Listener; 2] {
     [Loopback::V4, Loopback::V6].map(|address| Listener { address, port })
-}
-
-/// Whether a socket bound there can be reached from other hosts too, past the edge.
-pub(crate) fn is_open_to_others(bound: SocketAddr) -> bool {
-    !bound.ip().to_canonical().is_loopback()
 }

@@ -2,6 +2,8 @@
 //! name.
 
 mod find;
+mod choose;
+mod owner;
 mod ask;
 
 pub(crate) use ask::{Asked, Question, Rest, ask};

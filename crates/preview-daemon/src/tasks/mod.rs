@@ -37,6 +37,7 @@ struct Shared {
     config: TasksConfig,
     folder: PathBuf,
     boot: String,
+    uid: Option<u32>,
     store: Store,
     sockets: Sockets,
     exits: mpsc::UnboundedSender<TaskExit>,
@@ -153,10 +154,10 @@ impl Tasks {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let boot = boot.trim().to_owned();
         let records = store.tasks().await?;
+        let uid = spawn::uid(&config);
         let (known, letting_go) = (Mutex::default(), CancellationToken::new());
-        let tasks = Self {
-            shared: Arc::new(Shared { config, folder, boot, store, sockets, exits, known, letting_go }),
-        };
+        let shared = Shared { config, folder, boot, uid, store, sockets, exits, known, letting_go };
+        let tasks = Self { shared: Arc::new(shared) };
         for record in records {
             supervise::find_again(&tasks.shared, record).await;
         }
@@ -187,6 +188,11 @@ impl Tasks {
         if let Some(mut watched) = watched {
             let _ = watched.wait_for(|task| !task.running).await;
         }
+    }
+
+    /// Whom tasks run as, if that is known.
+    pub(crate) fn uid(&self) -> Option<u32> {
+        self.shared.uid
     }
 
     /// The first processes of those that run, to tell whose tree a process is in.

@@ -65,6 +65,14 @@ pub(crate) async fn spawn(config: &TasksConfig, new: &NewTask, log: File) -> Res
     Ok(child)
 }
 
+/// Whom tasks run as; nobody if the configured user is none of this system's.
+pub(crate) fn uid(config: &TasksConfig) -> Option<u32> {
+    match &config.user {
+        Some(name) => user(name).ok().map(|user| user.uid.as_raw()),
+        None => Some(rustix::process::geteuid().as_raw()),
+    }
+}
+
 fn prepare(config: &TasksConfig, new: &NewTask, log: File) -> Result<Prepared, TaskFailure> {
     let identity = identity(config)?;
     let env = environment(config, new, &identity);
