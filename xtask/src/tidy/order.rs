@@ -5,7 +5,7 @@ use super::{Finding, Tree, tokens};
 const RULE: &str = "order";
 
 /// Core's rooms as ARCHITECTURE.md walks through them: words, rules, the registry, what an edge needs.
-const CORE: [&str; 19] = [
+const CORE: [&str; 20] = [
     "id",
     "clock",
     "template",
@@ -14,6 +14,7 @@ const CORE: [&str; 19] = [
     "idle",
     "token",
     "grant",
+    "cookie",
     "listener",
     "verdict",
     "attachment",
