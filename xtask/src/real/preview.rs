@@ -1,6 +1,6 @@
 //! Our own product, as a test sees it: `preview up` in a folder of its own, spoken to by curl.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -73,14 +73,7 @@ impl Preview {
 
     /// One call of the daemon's API.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
-        let socket = self.socket().display().to_string();
-        let url = format!("http://localhost{path}");
-        let body = body.map(ToString::to_string);
-        let mut args = vec!["--unix-socket", &socket, "--request", method, &url];
-        if let Some(body) = &body {
-            args.extend(["--header", "content-type: application/json", "--data", body]);
-        }
-        curl(&args)
+        call(&self.socket(), method, path, body)
     }
 
     /// Attaches a port of session `s` of user `u` under a name; the whole answer.
@@ -99,4 +92,16 @@ impl Preview {
             .map(str::to_owned)
             .with_context(|| format!("no iframe_url in {attached}"))
     }
+}
+
+/// One call of a daemon's API through one of its sockets.
+pub fn call(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+    let socket = socket.display().to_string();
+    let url = format!("http://localhost{path}");
+    let body = body.map(ToString::to_string);
+    let mut args = vec!["--unix-socket", &socket, "--request", method, &url];
+    if let Some(body) = &body {
+        args.extend(["--header", "content-type: application/json", "--data", body]);
+    }
+    curl(&args)
 }
