@@ -5,6 +5,10 @@ mod find;
 mod choose;
 mod owner;
 mod ask;
+mod presented;
+mod exchange;
+mod policy;
+mod known;
 
 pub(crate) use ask::{Asked, Question, Rest, ask};
 pub(crate) use find::{Found, HostAsked, InvalidHost, Probe, WaitFailure, Wanted};
