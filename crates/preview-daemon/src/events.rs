@@ -9,6 +9,7 @@ use preview_core::clock::Wall;
 use preview_core::command::Authority;
 use preview_core::event::Event;
 use preview_core::id::{SessionId, UserId};
+use preview_core::verdict::ServerState;
 use preview_core::wire::Timestamp;
 use preview_core::wire::api::VerdictView;
 use preview_core::wire::events::{EventView, EventWord, Subject};
@@ -138,6 +139,8 @@ pub(crate) fn view(
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let what = match event {
         Event::Bound(..) | Event::Unbound(_) => return None,
+        // A server that was found anew is ready when it has answered.
+        Event::Settled(_, settled) if settled.verdict.state == ServerState::Pending => return None,
         Event::Attached { replaced, .. } => {
             EventWord::Attached { replaced: *replaced, duration_ms: millis(telling.took) }
         }

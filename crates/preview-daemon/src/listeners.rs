@@ -15,7 +15,7 @@ use preview_core::refusal::Refusal;
 use preview_core::registry::Scope;
 use preview_core::verdict::{ServerState, Verdict};
 use preview_core::wire::watch::ListenerAdmitted;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::daemon::{Asking, Daemon};
 use crate::failure::Failure;
@@ -85,6 +85,7 @@ fn ask_later(daemon: &Daemon, it: &Attachment) {
 async fn see(daemon: &Daemon, it: Attachment, mut verdict: Verdict, claim: Asking) {
     let is_same = || daemon.live().get(it.id).is_some_and(|now| is_same_server(&now, &it));
     while verdict.state == ServerState::Pending && is_same() {
+        sleep(LOOK).await;
         verdict = asked(&it).await;
     }
     // Whoever finds the next server must be able to ask it.

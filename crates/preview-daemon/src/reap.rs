@@ -15,8 +15,8 @@ use crate::clock;
 use crate::daemon::Daemon;
 use crate::tasks::TaskExit;
 
-/// How often old events are forgotten and grant keys renewed.
-const HOUSEKEEPING: Duration = Duration::from_hours(1);
+/// How often old events are forgotten, grant keys renewed and the store copied.
+const HOUSEKEEPING: Duration = Duration::from_mins(10);
 
 /// How long events can be replayed (`docs/contract.md` §3).
 const REPLAY: Duration = Duration::from_hours(24);
@@ -74,10 +74,11 @@ pub(crate) async fn tell_exits(daemon: Daemon, mut exits: UnboundedReceiver<Task
     }
 }
 
-/// Forgets old events and renews grant keys, until the daemon stops.
+/// Forgets old events, renews grant keys and copies the store, until the daemon stops.
 pub(crate) async fn keep_house(daemon: Daemon) {
     let mut ticks = interval(HOUSEKEEPING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut copied = 0;
     loop {
         ticks.tick().await;
         let before = preview_core::clock::Wall::from_millis(
@@ -88,6 +89,13 @@ pub(crate) async fn keep_house(daemon: Daemon) {
         }
         if let Err(error) = daemon.keys().renew(daemon.store()).await {
             tracing::warn!(%error, "grant keys are not renewed");
+        }
+        let revision = daemon.live().revision();
+        if revision != copied {
+            match daemon.store().keep_copy().await {
+                Ok(()) => copied = revision,
+                Err(error) => tracing::warn!(%error, "the store is not copied"),
+            }
         }
     }
 }

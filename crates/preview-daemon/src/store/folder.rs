@@ -12,7 +12,7 @@ use super::StoreError;
 /// The folder, held by a lock that the kernel drops when the process ends, however it ends.
 pub(super) struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -24,21 +24,35 @@ impl Folder {
         check(&path, 0o077)?;
         let lock = open_private(&path.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A file of it.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
 
-    /// Makes sure that what was created or renamed in it survives a loss of power.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
-        Ok(File::open(&self.path)?.sync_all()?)
+impl Drop for Folder {
+    /// Lets go at once: a child that is just being started would hold the lock until it has become its program.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the state folder stays locked until the process ends");
+        }
     }
+}
+
+/// Makes sure that what was created or renamed in a folder survives a loss of power.
+pub(super) fn sync(folder: &Path) -> Result<(), StoreError> {
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 /// Opens a file that is ours alone, and makes it if it is not there. A link in its place is not followed.

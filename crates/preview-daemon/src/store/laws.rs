@@ -197,6 +197,26 @@ fn a_flipped_bit_is_found_and_the_damaged_file_kept_until_somebody_decides() {
 }
 
 #[test]
+fn a_damaged_store_goes_back_to_its_last_good_copy() {
+    let rules = rules(TEMPLATES[1]);
+    let held = Held::new();
+    held.transact(attach(0, 0, 0, 3_456), context(&rules, 1)).expect("admitted");
+    for _ in 0..2 {
+        held.runtime.block_on(held.store.keep_copy()).expect("copied");
+    }
+    let copied = held.all();
+    held.transact(attach(1, 0, 0, 3_457), context(&rules, 2)).expect("admitted");
+    let scratch = held.close();
+    let folder = state(&scratch);
+    fs::write(folder.join("preview.db"), "no database").expect("written");
+    let (store, keeper) = Store::open(&folder).expect("the copy is good");
+    assert_eq!(store.live().all().len(), copied.len());
+    assert_eq!(fs::read(folder.join("preview.db.corrupt")).expect("kept"), b"no database");
+    keeper.finish();
+    assert!(Store::open(&folder).is_ok());
+}
+
+#[test]
 fn a_file_that_is_no_database_or_was_cut_short_is_damaged() {
     for cut in [1, 100, 5_000] {
         let rules = rules(TEMPLATES[1]);

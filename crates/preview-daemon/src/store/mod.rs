@@ -9,6 +9,7 @@ mod schema;
 mod words;
 mod rows;
 mod tables;
+mod copy;
 mod writer;
 #[cfg(test)]
 mod laws;
@@ -42,6 +43,7 @@ pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
     reader: Arc<Mutex<Connection>>,
     live: Arc<Live>,
+    folder: Arc<Path>,
 }
 
 /// The writer's thread and the lock on the state folder.
@@ -123,8 +125,9 @@ impl Store {
         let (jobs, waiting) = mpsc::channel();
         let writer = writer::start(opened.writer, waiting, Arc::clone(&live))?;
         let reader = Arc::new(Mutex::new(opened.reader));
+        let folder = held.path().into();
         let keeper = Keeper { jobs: jobs.clone(), writer, _folder: held };
-        Ok((Self { jobs, reader, live }, keeper))
+        Ok((Self { jobs, reader, live, folder }, keeper))
     }
 
     /// What is attached, as the last commit left it.
@@ -191,6 +194,12 @@ impl Store {
     /// Forgets what was told before this moment.
     pub(crate) async fn forget_told(&self, before: Wall) -> Result<(), StoreError> {
         stored(self.ask_raw(Work::Forget(before)).await)
+    }
+
+    /// Copies all there is beside it: what is used if it is found damaged.
+    pub(crate) async fn keep_copy(&self) -> Result<(), StoreError> {
+        let folder = Arc::clone(&self.folder);
+        self.read(move |connection| copy::keep(connection, &folder)).await
     }
 
     /// Whether a change would be taken now.

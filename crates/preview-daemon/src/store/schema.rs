@@ -8,8 +8,8 @@ use preview_core::attachment::Attachment;
 use preview_core::id::{SessionId, UserId};
 use rusqlite::{Connection, OpenFlags};
 
-use super::folder::{Folder, open_private};
-use super::{StoreError, tables};
+use super::folder::{self, Folder, open_private};
+use super::{StoreError, copy, tables};
 use crate::clock;
 
 /// The schema that this release writes, in `PRAGMA user_version`.
@@ -53,7 +53,8 @@ pub(super) struct Opened {
     pub sessions: HashMap<SessionId, UserId>,
 }
 
-/// Opens the database in `folder`, or makes an empty one.
+/// Opens the database in `folder`, or makes an empty one. A damaged one is moved aside, and the copy taken in its
+/// place if there is a good one.
 pub(super) fn open(folder: &Folder) -> Result<Opened, StoreError> {
     let path = folder.file(DATABASE);
     let is_there = fs::exists(&path)?;
@@ -64,17 +65,26 @@ pub(super) fn open(folder: &Folder) -> Result<Opened, StoreError> {
         )));
     }
     open_private(&path)?;
-    match read(&path, is_there) {
-        Err(error @ StoreError::Corrupt(_)) => {
+    let opened = match read(&path, is_there) {
+        Err(StoreError::Corrupt(damage)) => {
             keep_damaged(folder)?;
-            Err(error)
+            copy::restore(folder.path(), &path)
+                .and_then(|made| Ok((read(&path, true)?, made)))
+                .map(|(opened, made)| {
+                    tracing::error!(
+                        damage,
+                        ?made,
+                        kept = DAMAGED,
+                        "the state was damaged: an older copy is used"
+                    );
+                    opened
+                })
+                .map_err(|_| StoreError::Corrupt(damage))
         }
-        Ok(opened) => {
-            folder.sync()?;
-            Ok(opened)
-        }
-        Err(error) => Err(error),
-    }
+        opened => opened,
+    };
+    folder::sync(folder.path())?;
+    opened
 }
 
 fn read(path: &Path, expect_some: bool) -> Result<Opened, StoreError> {
@@ -134,5 +144,5 @@ fn keep_damaged(folder: &Folder) -> Result<(), StoreError> {
             fs::rename(from, folder.file(&format!("{DAMAGED}{suffix}")))?;
         }
     }
-    folder.sync()
+    folder::sync(folder.path())
 }

@@ -90,6 +90,7 @@ pub(super) fn start(
             }
             writer.take(batch);
         }
+        writer.gather();
     })
 }
 
@@ -116,6 +117,13 @@ impl Writer {
                 outcome.as_ref().ok().and_then(|it| it.last()).map_or(self.revision, |it| it.revision);
             // An error means that the caller has gone: what is done is done.
             let _ = answer.send(outcome.map(|changes| Committed { revision, changes }));
+        }
+    }
+
+    /// Brings all that is in the log into the database file, so that this one file is all there is.
+    fn gather(&self) {
+        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "the write-ahead log is kept");
         }
     }
 

@@ -1,0 +1,12 @@
+//! What crosses the daemon's modules, told as stories.
+
+mod client;
+mod house;
+mod service;
+
+mod attaching;
+mod telling;
+mod feeding;
+mod reaping;
+mod listeners;
+mod killing;
