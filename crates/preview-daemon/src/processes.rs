@@ -65,12 +65,6 @@ impl Processes {
         leads.map(|entry| entry.id).collect()
     }
 
-    /// The task in whose tree the process is.
-    pub(crate) fn task_of(&self, pid: u32, leaders: &[Leader]) -> Option<OwningTask> {
-        let owner = leaders.iter().find(|leader| self.belongs(pid, leader.process));
-        owner.map(|leader| leader.task.clone())
-    }
-
     fn belongs(&self, pid: u32, leader: ProcessId) -> bool {
         // A leader's number with another start time: the task has ended, and so has its whole session. Session 0 is
         // that of the kernel, and of all whose session is none of this namespace.

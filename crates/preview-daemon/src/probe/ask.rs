@@ -55,7 +55,7 @@ pub(crate) struct Rest {
 
 impl Rest {
     /// The longest that a first page may take.
-    pub(crate) const MOST: Duration = Duration::from_secs(120);
+    pub(crate) const MOST: Duration = Duration::from_mins(2);
 
     /// Waits for the answers, at most [`Self::MOST`] from now; then the verdict stays what it was.
     pub(crate) async fn finish(self) -> Verdict {

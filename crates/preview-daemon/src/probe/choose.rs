@@ -3,7 +3,7 @@
 //! `127.0.0.1` and `::1` can be held by different people: whoever finds one of them free may sit down beside a
 //! server on the other. So it matters more whose a listener is than where: first comes the tied task's, then any of
 //! the session's tasks, then one of the uid that tasks run as; only then the address that was asked for, and for
-//! `localhost` 127.0.0.1 before ::1. A listener of another session's task is never taken while there is hope for a
+//! `localhost` the first of `127.0.0.1` and `::1`. A listener of another session's task is never taken while there is hope for a
 //! better one.
 
 use std::net::IpAddr;
@@ -148,7 +148,7 @@ mod tests {
         let tied = wanted(V4, Some("t"));
         let sibling = candidate(Loopback::V4, 1, VICTIM, Some(("other", "s")));
         let own = candidate(Loopback::V6, 2, VICTIM, Some(("t", "s")));
-        assert_eq!(choose(&tied, Some(VICTIM), &[sibling.clone()]), Choice::NotTheTask);
+        assert_eq!(choose(&tied, Some(VICTIM), std::slice::from_ref(&sibling)), Choice::NotTheTask);
         assert_eq!(take(&tied, &[sibling, own]).owner.inode, 2);
         assert_eq!(choose(&tied, Some(VICTIM), &[]), Choice::Wait);
     }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn another_session_s_listener_is_never_taken_while_there_is_hope() {
         let foreign = candidate(Loopback::V4, 1, VICTIM, Some(("t", "theirs")));
-        let choice = choose(&wanted(V4, None), Some(VICTIM), &[foreign.clone()]);
+        let choice = choose(&wanted(V4, None), Some(VICTIM), std::slice::from_ref(&foreign));
         assert!(matches!(choice, Choice::Foreign(found) if found.owner.inode == 1));
         let stranger = candidate(Loopback::V6, 2, SQUATTER, None);
         assert_eq!(take(&wanted(V4, None), &[foreign, stranger]).owner.inode, 2);

@@ -101,7 +101,8 @@ pub(crate) async fn upgrade(
         (CONNECTION, "Upgrade"),
         (UPGRADE, "websocket"),
         (SEC_WEBSOCKET_VERSION, "13"),
-        (SEC_WEBSOCKET_KEY, "cHJldmlldy1wcm9iZS1rZXk="),
+        // RFC 6455 §1.3: 16 bytes, or servers answer 400.
+        (SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
     for (name, value) in fixed {
         request.headers_mut().insert(name, HeaderValue::from_static(value));

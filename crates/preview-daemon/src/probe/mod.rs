@@ -12,3 +12,8 @@ mod known;
 
 pub(crate) use ask::{Asked, Question, Rest, ask};
 pub(crate) use find::{Found, HostAsked, InvalidHost, Probe, WaitFailure, Wanted};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod e2e;

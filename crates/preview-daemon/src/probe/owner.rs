@@ -17,11 +17,25 @@ pub(crate) struct Owned {
     pub(crate) command: Vec<String>,
 }
 
+/// How often to look anew when the process that was found ends meanwhile.
+const LOOKS: usize = 3;
+
 /// Finds the process behind the socket. A socket is often held by parent and children, and by more after a while:
 /// the oldest holder stands for it, and the task whose tree any holder is in has it. Blocks.
 ///
 /// Where the kernel does not let us look into other users' processes, uid and cgroup are all there is.
 pub(crate) fn find(socket: &SocketSeen, leaders: &[Leader]) -> ProcResult<Owned> {
+    let (mut owned, mut holder) = look(socket, leaders)?;
+    for _ in 1..LOOKS {
+        if holder.is_none_or(ProcessId::lives) {
+            break;
+        }
+        (owned, holder) = look(socket, leaders)?;
+    }
+    Ok(owned)
+}
+
+fn look(socket: &SocketSeen, leaders: &[Leader]) -> ProcResult<(Owned, Option<ProcessId>)> {
     let processes = Processes::read()?;
     let task = leaders.iter().find_map(|leader| {
         let holders = holders(processes.tree(leader.process), socket.inode);
@@ -43,7 +57,7 @@ pub(crate) fn find(socket: &SocketSeen, leaders: &[Leader]) -> ProcResult<Owned>
         exe: process.and_then(ProcessId::exe),
         task,
     };
-    Ok(Owned { owner, command: process.map(ProcessId::command).unwrap_or_default() })
+    Ok((Owned { owner, command: process.map(ProcessId::command).unwrap_or_default() }, process))
 }
 
 fn holders(of: Vec<ProcessId>, inode: u64) -> HashSet<ProcessId> {

@@ -5,7 +5,8 @@
 //! | refused (400, 403, 421, no HTTP) | anything else | `loopback`: it refuses its public name |
 //! | below 400 | anything | `preserve`, unless its live updates need `localhost` |
 //! | another error | below 400 | `loopback` |
-//! | the same error, the server's own (4xx) | | `preserve`: the name makes no difference |
+//! | another error | refused | `preserve` |
+//! | another error, its own (4xx) | the same | `preserve`: the name makes no difference |
 //! | anything else | | `loopback`: it answers neither well |
 
 use preview_core::verdict::{HostPolicy, PolicyReason};
@@ -25,14 +26,15 @@ enum Taken {
 /// The policy that suits these answers.
 pub(crate) fn choose(public: &Answer, local: &Answer) -> (HostPolicy, PolicyReason) {
     match (taken(public), taken(local)) {
-        (Taken::Well, _) => (HostPolicy::Preserve, PolicyReason::AcceptsPublicHost),
+        (Taken::Well, _) | (Taken::Error(_), Taken::Refused) => {
+            (HostPolicy::Preserve, PolicyReason::AcceptsPublicHost)
+        }
         (Taken::Refused, Taken::Well | Taken::Error(_)) | (Taken::Error(_), Taken::Well) => {
             (HostPolicy::Loopback, PolicyReason::RefusesPublicHost)
         }
         (Taken::Error(a), Taken::Error(b)) if a == b && a < 500 => {
             (HostPolicy::Preserve, PolicyReason::AcceptsPublicHost)
         }
-        (Taken::Error(_), Taken::Refused) => (HostPolicy::Preserve, PolicyReason::AcceptsPublicHost),
         (Taken::Refused, Taken::Refused) | (Taken::Error(_), Taken::Error(_)) => {
             (HostPolicy::Loopback, PolicyReason::AcceptsNeither)
         }

@@ -140,7 +140,8 @@ async fn to_the_end(first: First, leader: ProcessId, tell: impl FnOnce(Option<i3
         if left.is_empty() {
             return code;
         }
-        tree::all_gone(&left).await;
+        // Not all of them: with its parent, a process may leave the tree that lives on.
+        tree::one_gone(&left).await;
     }
 }
 

@@ -210,7 +210,7 @@ time.sleep(300)
 async fn what_cannot_be_started_is_refused_with_the_field_and_leaves_nothing() {
     let house = House::new().await;
     let refused = async |change: fn(&mut NewTask)| {
-        let mut new = house.new_task(&["true"]);
+        let mut new = new_task(&["true"]);
         change(&mut new);
         match house.tasks.start(new).await {
             Err(TaskFailure::Invalid { field, .. }) => field,
@@ -254,82 +254,7 @@ async fn only_the_environment_that_was_meant_for_it_reaches_a_task() {
     assert!(!names.iter().any(|name| name.starts_with("CARGO")), "{names:?}");
 }
 
-/// What only root can show; elsewhere the refusal is shown instead.
-mod as_another_user {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn root_starts_no_task_without_a_user_for_it() {
-        let house = House::with(None).await;
-        let started = house.tasks.start(house.new_task(&["true"])).await;
-        match rustix::process::geteuid().is_root() {
-            true => assert!(matches!(started, Err(TaskFailure::NoUser)), "{started:?}"),
-            false => assert!(started.is_ok(), "{started:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_task_has_its_user_s_identity_groups_and_no_rights() {
-        let Some(mut house) = nobodys().await else { return };
-        house.start(&["sh", "-c", "id -u; id -G; grep CapEff /proc/self/status; echo $HOME; pwd"]).await;
-        let exit = house.next_exit().await;
-        assert_eq!(exit.task.exit_code, Some(0), "{exit:?}");
-        let nobody = nix::unistd::User::from_name("nobody").expect("readable").expect("there");
-        assert_eq!(exit.last_lines[0], nobody.uid.to_string());
-        assert_eq!(exit.last_lines[1], nobody.gid.to_string());
-        assert!(exit.last_lines[2].ends_with("\t0000000000000000"), "{exit:?}");
-        assert_eq!(exit.last_lines[3], nobody.dir.to_string_lossy());
-        assert_eq!(exit.last_lines[4], "/");
-    }
-
-    #[tokio::test]
-    async fn nothing_that_the_caller_gave_is_loaded_before_the_rights_are_gone() {
-        let Some(mut house) = nobodys().await else { return };
-        let proof = house.folder.path().join("proof");
-        let mut new = house.new_task(&["sh", "-c", "echo done"]);
-        // Each program that the loader runs with this writes into a file of its uid's.
-        new.env.insert("LD_DEBUG".into(), "libs".into());
-        new.env.insert("LD_DEBUG_OUTPUT".into(), proof.to_string_lossy().into_owned());
-        std::fs::set_permissions(house.folder.path(), std::fs::Permissions::from_mode(0o777))
-            .expect("opened");
-        house.tasks.start(new).await.expect("started");
-        assert_eq!(house.next_exit().await.last_lines, ["done"]);
-        let written = std::fs::read_dir(house.folder.path()).expect("readable").filter_map(Result::ok);
-        let proofs: Vec<_> =
-            written.filter(|entry| entry.file_name().to_string_lossy().starts_with("proof")).collect();
-        assert!(!proofs.is_empty());
-        for proof in proofs {
-            assert_ne!(proof.metadata().expect("there").uid(), 0, "{proof:?} was written by root");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_folder_that_the_user_may_not_enter_is_not_entered_for_them() {
-        let Some(mut house) = nobodys().await else { return };
-        let inner = house.folder.path().join("closed/open");
-        std::fs::create_dir_all(&inner).expect("made");
-        let closed = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(house.folder.path().join("closed"), closed).expect("closed");
-        let mut new = house.new_task(&["ls"]);
-        new.cwd = inner.to_string_lossy().into_owned();
-        house.tasks.start(new).await.expect("started");
-        let exit = house.next_exit().await;
-        assert_ne!(exit.task.exit_code, Some(0));
-        assert!(exit.last_lines[0].contains("can't cd"), "{exit:?}");
-    }
-
-    async fn nobodys() -> Option<House> {
-        if !rustix::process::geteuid().is_root() {
-            let house = House::with(Some("root")).await;
-            let started = house.tasks.start(house.new_task(&["true"])).await;
-            assert!(matches!(started, Err(TaskFailure::CannotBecome(_))), "{started:?}");
-            return None;
-        }
-        Some(House::with(Some("nobody")).await)
-    }
-}
+mod as_another_user;
 
 /// A state folder with a store and the tasks over it; ends what it started.
 struct House {
@@ -373,20 +298,8 @@ impl House {
         Self::in_folder(folder, user).await
     }
 
-    fn new_task(&self, command: &[&str]) -> NewTask {
-        NewTask {
-            id: TaskId::from_entropy(crate::clock::random().expect("random")),
-            session: session(),
-            user: UserId::new("u").expect("valid"),
-            name: None,
-            command: command.iter().map(ToString::to_string).collect(),
-            cwd: "/".into(),
-            env: BTreeMap::from([("PREVIEW_TEST".into(), "given".into())]),
-        }
-    }
-
     async fn start(&self, command: &[&str]) -> Task {
-        self.tasks.start(self.new_task(command)).await.expect("started")
+        self.tasks.start(new_task(command)).await.expect("started")
     }
 
     async fn next_exit(&mut self) -> TaskExit {
@@ -428,6 +341,18 @@ impl Drop for Trees {
 fn kill(pid: &str) {
     let killed = Command::new("kill").args(["-9", pid]).status().expect("kill runs");
     assert!(killed.success(), "killed {pid}");
+}
+
+fn new_task(command: &[&str]) -> NewTask {
+    NewTask {
+        id: TaskId::from_entropy(crate::clock::random().expect("random")),
+        session: session(),
+        user: UserId::new("u").expect("valid"),
+        name: None,
+        command: command.iter().map(ToString::to_string).collect(),
+        cwd: "/".into(),
+        env: BTreeMap::from([("PREVIEW_TEST".into(), "given".into())]),
+    }
 }
 
 fn session() -> SessionId {

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::select_all;
 use preview_core::id::TaskId;
 use procfs::ProcResult;
 use rustix::io::Errno;
@@ -53,18 +55,17 @@ pub(crate) async fn end(leader: ProcessId, task: &TaskId, grace: Duration) -> Ve
 /// The processes of the task's tree, and those that left it but carry its cookie.
 pub(crate) async fn members(leader: ProcessId, task: &TaskId) -> Vec<ProcessId> {
     let cookie = cookie(task);
-    let look = move || -> ProcResult<Vec<ProcessId>> {
-        let processes = Processes::read()?;
+    all(move |processes| {
         let mut members: HashSet<ProcessId> = processes.tree(leader).into_iter().collect();
         members.extend(processes.ids().filter(|id| id.has_variable(&cookie)));
-        Ok(members.into_iter().collect())
-    };
-    blocking(look).await
+        members.into_iter().collect()
+    })
+    .await
 }
 
 /// The processes of the task's tree in the strict sense: descendants of the leader, and its session.
 pub(crate) async fn strict(leader: ProcessId) -> Vec<ProcessId> {
-    blocking(move || Ok(Processes::read()?.tree(leader))).await
+    all(move |processes| processes.tree(leader)).await
 }
 
 /// The inodes of the sockets that the task's tree holds; a socket may be held by several of it.
@@ -100,6 +101,13 @@ pub(crate) async fn gone(process: ProcessId) {
     }
 }
 
+/// Returns when one of them has ended, at once if there are none.
+pub(crate) async fn one_gone(processes: &[ProcessId]) {
+    if !processes.is_empty() {
+        select_all(processes.iter().map(|process| gone(*process).boxed())).await;
+    }
+}
+
 /// Returns when all of them have ended.
 pub(crate) async fn all_gone(processes: &[ProcessId]) {
     for process in processes {
@@ -124,6 +132,16 @@ fn open(process: ProcessId) -> Option<rustix::fd::OwnedFd> {
 
 fn cookie(task: &TaskId) -> Vec<u8> {
     format!("{COOKIE}={task}").into_bytes()
+}
+
+/// All that `pick` picks. That there are none is believed at the second look: while we read, a parent that we had not
+/// come to may have forked a child into the part that we had passed, and ended.
+async fn all(pick: impl Fn(&Processes) -> Vec<ProcessId> + Clone + Send + 'static) -> Vec<ProcessId> {
+    blocking(move || {
+        let found = pick(&Processes::read()?);
+        if found.is_empty() { Ok(pick(&Processes::read()?)) } else { Ok(found) }
+    })
+    .await
 }
 
 /// Looks until it can: a moment without file descriptors must not pass for a tree without processes.
