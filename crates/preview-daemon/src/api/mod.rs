@@ -62,7 +62,8 @@ pub(crate) async fn open(daemon: Daemon, run_dir: &Path) -> Result<Open, StartEr
     let keys = config.keys_file.as_deref().map(KeysFile::open).transpose().map_err(invalid)?;
     let peers = VerifyPeers::new(&config.verify_peers)?;
     let listen = config.listen.map(|address| origin::host_of(address.ip()));
-    let allowed = Allowed::new(config.daemon_host.iter().cloned().chain(listen), &config.origins);
+    let hosts = config.daemon_host.iter().chain(&config.hosts).cloned();
+    let allowed = Allowed::new(hosts.chain(listen), &config.origins);
     let doors = Bind::new(run_dir, &config, &daemon.config().tasks).await?;
     let stop = CancellationToken::new();
     let api = Arc::new(Api { daemon, allowed, keys, peers, misses: Misses::default(), stop: stop.clone() });

@@ -29,7 +29,7 @@ impl Client {
     /// An error means that no whole answer came.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
         let mut stream = UnixStream::connect(&self.socket)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let body = body.map(ToString::to_string).unwrap_or_default();
         write!(
             stream,
