@@ -3,7 +3,6 @@
 mod listen;
 mod settings;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,14 +122,6 @@ pub struct Times {
     pub drain: Duration,
     /// How often activity is reported.
     pub report: Duration,
-}
-
-impl Config {
-    /// The ports that the edge itself listens on: never dialled.
-    #[must_use]
-    pub fn own_ports(&self) -> BTreeSet<u16> {
-        [self.http, self.https].into_iter().flatten().map(|listen| listen.port).collect()
-    }
 }
 
 impl Default for Limits {

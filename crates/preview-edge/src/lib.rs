@@ -10,8 +10,12 @@
 
 pub mod config;
 mod shared;
+mod listen;
 mod limits;
+mod tls;
 mod cert;
+mod serve;
+mod deadline;
 mod request;
 mod route;
 mod access;
@@ -23,5 +27,14 @@ mod body;
 mod page;
 mod activity;
 mod control;
+mod watch;
+mod report;
+mod state;
+mod clock;
+mod start;
 
+pub use cert::{CertError, CertProblem};
 pub use config::Config;
+pub use listen::BindError;
+pub use start::{Running, StartError, start};
+pub use state::StateError;

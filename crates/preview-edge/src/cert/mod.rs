@@ -1,18 +1,127 @@
 //! Certificates: where they come from, and which one a client is shown.
 
-/// The host names that a certificate covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Names(Vec<String>); // Invariant: lower case.
+mod pair;
+mod files;
+mod self_signed;
+mod resolver;
 
-impl Names {
-    /// Whether the certificate is good for `host` (lower case, without port). A wildcard stands for one label
-    /// (RFC 9525 §6.3).
-    pub(crate) fn covers(&self, host: &str) -> bool {
-        self.0.iter().any(|name| match name.strip_prefix('*') {
-            Some(rest) => host
-                .strip_suffix(rest)
-                .is_some_and(|label| rest.starts_with('.') && !label.is_empty() && !label.contains('.')),
-            None => name == host,
-        })
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use preview_core::clock::Wall;
+use thiserror::Error;
+
+pub(crate) use pair::{Names, Shown, provider};
+pub(crate) use resolver::Resolver;
+
+use crate::config::{Config, TlsSource};
+use crate::state::StateError;
+use files::Files;
+use self_signed::SelfSigned;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A certificate that cannot be shown.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", file.display())]
+pub struct CertError {
+    /// The file at fault.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub problem: CertProblem,
+}
+
+/// What is wrong with a certificate or key.
+#[derive(Debug, Error)]
+pub enum CertProblem {
+    /// The file cannot be read.
+    #[error("cannot be read ({0})")]
+    Unreadable(std::io::Error),
+    /// Others can read, or write, the key.
+    #[error("its mode is {0:04o}: a key must be closed to others, and to its group for writing (chmod 600)")]
+    Mode(u32),
+    /// There is no certificate in it.
+    #[error("holds no certificate in PEM")]
+    NoCertificate,
+    /// There is no key in it.
+    #[error("holds no private key in PEM")]
+    NoKey,
+    /// The key is of a kind that we cannot use, or damaged.
+    #[error("holds a key that cannot be used ({0})")]
+    BadKey(rustls::Error),
+    /// The certificate makes no sense.
+    #[error("holds a certificate that cannot be read")]
+    BadCertificate,
+    /// It was made for another key.
+    #[error("is not the key of the certificate")]
+    Mismatch,
+    /// Its time is over.
+    #[error("expired at {0} seconds since 1970")]
+    Expired(u64),
+    /// It names no host.
+    #[error("covers no host name (it has no subjectAltName)")]
+    Nameless,
+    /// A certificate of our own could not be made or kept.
+    #[error("cannot be made: {0}")]
+    Unmade(String),
+    /// The folder it is kept in is not fit for secrets.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Where the certificate comes from, and the one in force.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    source: Source,
+    pub(crate) resolver: Arc<Resolver>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Files(Files),
+    SelfSigned(SelfSigned),
+}
+
+impl Keeper {
+    /// The certificate that `config` says; an error is one to refuse the start with.
+    pub(crate) fn start(config: &Config, now: Wall) -> Result<Self, CertError> {
+        let (source, shown) = match &config.tls {
+            TlsSource::Files { cert, key } => {
+                let (files, shown) = Files::load(cert.clone(), key.clone(), now)?;
+                (Source::Files(files), shown)
+            }
+            TlsSource::SelfSigned => {
+                let mut names = config.template.wildcard_names();
+                names.push(config.template.base().to_owned());
+                names.extend(config.daemon_host.clone());
+                let (own, shown) = SelfSigned::load(&config.state_dir, names, now)?;
+                (Source::SelfSigned(own), shown)
+            }
+        };
+        Ok(Self { source, resolver: Arc::new(Resolver::new(shown)) })
+    }
+
+    /// Looks for changes for ever. The last good certificate stays in force until a better one is there.
+    pub(crate) async fn keep(mut self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = crate::clock::wall();
+            let looked = match &mut self.source {
+                Source::Files(files) => files.look(now),
+                Source::SelfSigned(own) => own.look(now),
+            };
+            match looked {
+                Ok(None) => {}
+                Ok(Some(shown)) => {
+                    tracing::info!(names = ?shown.names, "a new certificate is in force");
+                    self.resolver.put(shown);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the certificate is not taken, the last good one stays")
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,213 @@
+//! The words of our pages, and what they are put into.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+
+use crate::headers::value;
+
+/// What a page says: what happened, why, and what to do next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    title: &'static str,
+    cause: &'static str,
+    cure: &'static str,
+    /// The code that API, command line and docs know it by.
+    pub(super) code: &'static str,
+}
+
+pub(super) const UNIFORM: Text = Text {
+    title: "There is no preview here",
+    cause: "Nothing is attached under this address, its dev server is not running, or you have not been let in.",
+    cure: "If somebody gave you a link, open that link again, whole. If it is your preview, start its dev server \
+           and attach it.",
+    code: "upstream_down",
+};
+pub(super) const WAITING: Text = Text {
+    title: "Waiting for the dev server",
+    cause: "Nothing listens on its port yet, or it is being restarted.",
+    cure: "This page opens the preview by itself as soon as the server is up. If it stays like this, look at the \
+           server’s output.",
+    code: "upstream_down",
+};
+pub(super) const WAITING_FOR_OWNER: Text = Text {
+    title: "Another program has taken the port",
+    cause: "What listens on the preview’s port now is not the dev server that was attached, so it is not shown.",
+    cure: "This page opens the preview by itself once its own server is back. If the new program is the right one, \
+           attach the port again.",
+    code: "port_owner_changed",
+};
+pub(super) const NOT_HTTP: Text = Text {
+    title: "This is not a web server",
+    cause: "The attached port answered with something that is not HTTP.",
+    cure: "Attach the port on which the dev server serves its pages.",
+    code: "upstream_not_http",
+};
+pub(super) const SLOW: Text = Text {
+    title: "The dev server takes too long",
+    cause: "It did not accept the connection, or did not begin its answer, in time.",
+    cure: "Look at the server’s output, then load this page again.",
+    code: "upstream_slow",
+};
+pub(super) const UNAUTHORIZED: Text = Text {
+    title: "This preview opens by its link",
+    cause: "This browser has not been let in, or it does not send the cookie that says so.",
+    cure: "Open the link that you were given, whole, with everything behind the question mark.",
+    code: "unauthorized",
+};
+pub(super) const GRANT_EXPIRED: Text = Text {
+    title: "Your access has ended",
+    cause: "This browser was let in before, but that was some time ago, or access was taken back.",
+    cure: "Ask for a fresh link and open it.",
+    code: "grant_expired",
+};
+pub(super) const ORIGIN_REFUSED: Text = Text {
+    title: "Refused",
+    cause: "A page of another origin made this request.",
+    cure: "Open the preview itself. An app that embeds previews must be named in access.app_origins.",
+    code: "origin_refused",
+};
+pub(super) const SERVICE_WORKER: Text = Text {
+    title: "No service workers here",
+    cause: "This address will be used for other previews later, and a service worker would outlive this one.",
+    cure: "Use a URL template with {id}: such addresses are never used again.",
+    code: "forbidden",
+};
+pub(super) const GONE: Text = Text {
+    title: "This preview has ended",
+    cause: "It was taken down, or nobody had visited it for a while.",
+    cure: "Attach its dev server again and open the new link.",
+    code: "not_found",
+};
+pub(super) const TOO_MANY: Text = Text {
+    title: "Too many requests",
+    cause: "More was asked for in a short time than is allowed.",
+    cure: "Wait a moment, then load this page again.",
+    code: "rate_limited",
+};
+pub(super) const HEADER_TOO_LARGE: Text = Text {
+    title: "The request’s header is too large",
+    cause: "It has more fields, or more bytes, than a request may have.",
+    cure: "Delete this site’s cookies, then load the page again.",
+    code: "request_invalid",
+};
+pub(super) const FULL: Text = Text {
+    title: "Everything is taken",
+    cause: "This service has as many connections as it can serve.",
+    cure: "Wait a moment, then load this page again.",
+    code: "rate_limited",
+};
+pub(super) const LOOP: Text = Text {
+    title: "This preview leads to itself",
+    cause: "The request had already passed this service: the attached server sends it back here.",
+    cure: "Attach the port of the dev server itself, not that of a proxy in front of it.",
+    code: "request_invalid",
+};
+pub(super) const MISDIRECTED: Text = Text {
+    title: "Wrong connection",
+    cause: "This connection was opened for another host name, whose certificate does not cover this one.",
+    cure: "Open the address in a new connection.",
+    code: "request_invalid",
+};
+pub(super) const MALFORMED: Text = Text {
+    title: "This is not a valid request",
+    cause: "It breaks the rules of HTTP.",
+    cure: "Open the address in a browser.",
+    code: "request_invalid",
+};
+pub(super) const DAEMON_UNREACHABLE: Text = Text {
+    title: "The daemon does not answer",
+    cause: "The program that manages previews is not running. Previews that are open go on.",
+    cure: "Start it: systemctl start preview-daemon.",
+    code: "daemon_unreachable",
+};
+pub(super) const DAEMON_SLOW: Text = Text {
+    title: "The daemon takes too long",
+    cause: "The program that manages previews did not begin its answer in time.",
+    cure: "Look at its log: journalctl -u preview-daemon.",
+    code: "upstream_slow",
+};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("wait.js");
+
+/// What a page may do: look as it looks; one that waits may also ask again.
+struct Policies {
+    still: HeaderValue,
+    waiting: HeaderValue,
+}
+
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+    let hash = |text: &str| format!("'sha256-{}'", BASE64.encode(&Sha256::digest(text.as_bytes())));
+    let still = format!("default-src 'none'; style-src {}; base-uri 'none'; form-action 'none'", hash(STYLE));
+    let waiting = format!("{still}; script-src {}; connect-src 'self'", hash(SCRIPT));
+    Policies { still: value(still), waiting: value(waiting) }
+});
+
+/// A page, and the policy that it needs.
+pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
+    let Text { title, cause, cure, code } = text;
+    let (bar, script, policy) = match waits {
+        true => ("<div class=\"bar\"></div>\n", format!("<script>{SCRIPT}</script>\n"), &POLICIES.waiting),
+        false => ("", String::new(), &POLICIES.still),
+    };
+    let refresh =
+        if waits { "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n" } else { "" };
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n{refresh}\
+         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n\
+         <p class=\"code\">Code: <code>{code}</code></p>\n</main>\n{script}</body>\n</html>\n"
+    );
+    (html.into(), policy.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use preview_core::refusal::Code;
+
+    #[test]
+    fn every_page_says_what_why_and_what_next_under_a_known_code() {
+        for text in [
+            UNIFORM,
+            WAITING,
+            WAITING_FOR_OWNER,
+            NOT_HTTP,
+            SLOW,
+            UNAUTHORIZED,
+            GRANT_EXPIRED,
+            ORIGIN_REFUSED,
+            SERVICE_WORKER,
+            GONE,
+            TOO_MANY,
+            HEADER_TOO_LARGE,
+            FULL,
+            LOOP,
+            MISDIRECTED,
+            MALFORMED,
+            DAEMON_UNREACHABLE,
+            DAEMON_SLOW,
+        ] {
+            assert!(text.code.parse::<Code>().is_ok(), "{}", text.code);
+            for words in [text.title, text.cause, text.cure] {
+                assert!(!words.is_empty() && !words.contains(['<', '>', '&', '"']), "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_loads_nothing_and_runs_only_what_its_policy_names() {
+        let (still, policy) = page(UNIFORM, false);
+        let still = str::from_utf8(&still).expect("text");
+        assert!(!still.contains("<script") && !still.contains("src=") && !still.contains("href="));
+        assert!(policy.to_str().expect("text").starts_with("default-src 'none'; style-src 'sha256-"));
+        let (waiting, policy) = page(WAITING, true);
+        assert!(str::from_utf8(&waiting).expect("text").contains(&format!("<script>{SCRIPT}</script>")));
+        assert!(policy.to_str().expect("text").contains("script-src 'sha256-"));
+    }
+}

@@ -1,0 +1,165 @@
+//! The edge's own folder: closed to everybody else, and one edge's alone.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+use thiserror::Error;
+
+/// Files that are read whole are no longer than this, bytes.
+const LONGEST: u64 = 1 << 30;
+
+/// The folder, or a file in it, cannot be used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The system says no.
+    #[error("{}: cannot {what} ({error})", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Somebody else could read or replace what is in it.
+    #[error("{}: mode {mode:04o} of uid {uid}: must be closed to everybody but the edge's own user", path.display())]
+    Open {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+    },
+    /// It is not what should stand there; a link may have been planted.
+    #[error("{}: is no {expected}", path.display())]
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// Another edge uses the folder.
+    #[error("{}: another edge uses this folder (state_in_use): stop it, or give this one an edge.state_dir of its own", .0.display())]
+    InUse(PathBuf),
+}
+
+/// The folder is this process's until the lock is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock(
+    #[expect(dead_code, reason = "the kernel keeps the lock as long as the file is open")] File,
+);
+
+/// Makes the folder if it is not there, checks it, and takes it.
+pub(crate) fn take(dir: &Path) -> Result<Lock, StateError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| io_error(dir, "make the folder", error))?;
+    let metadata = fs::symlink_metadata(dir).map_err(|error| io_error(dir, "look at the folder", error))?;
+    if !metadata.is_dir() {
+        return Err(StateError::Kind { path: dir.to_owned(), expected: "folder" });
+    }
+    closed(dir, &metadata)?;
+    let path = dir.join("lock");
+    let file = options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| io_error(&path, "open", error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(StateError::InUse(dir.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(io_error(&path, "lock", error)),
+    }
+}
+
+/// The content of a file that [`write()`] wrote; `None` if it is not there.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    let file = match options().read(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(StateError::Kind { path: path.to_owned(), expected: "file" });
+        }
+        Err(error) => return Err(io_error(path, "open", error)),
+    };
+    let metadata = file.metadata().map_err(|error| io_error(path, "look at", error))?;
+    if !metadata.is_file() {
+        return Err(StateError::Kind { path: path.to_owned(), expected: "file" });
+    }
+    closed(path, &metadata)?;
+    let mut content = Vec::new();
+    file.take(LONGEST).read_to_end(&mut content).map_err(|error| io_error(path, "read", error))?;
+    Ok(Some(content))
+}
+
+/// Writes a file (0600) as a whole: after a crash the old content is there, or the new one.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    let new = path.with_extension("new");
+    let failed = |error| io_error(path, "write", error);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = options().create_new(true).write(true).open(&new).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&new, path).map_err(failed)?;
+    let parent = path.parent().unwrap_or(path);
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
+
+fn closed(path: &Path, metadata: &fs::Metadata) -> Result<(), StateError> {
+    let (mode, uid) = (metadata.permissions().mode() & 0o7777, metadata.uid());
+    if mode & 0o077 == 0 && uid == geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(StateError::Open { path: path.to_owned(), mode, uid })
+}
+
+fn io_error(path: &Path, what: &'static str, error: io::Error) -> StateError {
+    StateError::Io { path: path.to_owned(), what, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_edge_does_not_get_the_folder() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("edge");
+        let _first = take(&path).expect("free");
+        assert!(matches!(take(&path), Err(StateError::InUse(_))));
+    }
+
+    #[test]
+    fn a_folder_or_file_that_others_may_read_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("edge");
+        drop(take(&path).expect("made"));
+        let file = path.join("table");
+        write(&file, b"secret").expect("written");
+        assert_eq!(read(&file).expect("closed").as_deref(), Some(&b"secret"[..]));
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("mine");
+        assert!(matches!(read(&file), Err(StateError::Open { mode: 0o644, .. })));
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("mine");
+        assert!(matches!(take(&path), Err(StateError::Open { mode: 0o755, .. })));
+    }
+
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("edge");
+        drop(take(&path).expect("made"));
+        std::os::unix::fs::symlink("/etc/passwd", path.join("table")).expect("linked");
+        assert!(matches!(read(&path.join("table")), Err(StateError::Kind { .. })));
+        write(&path.join("table"), b"new").expect("the link is replaced, not followed");
+        assert_eq!(read(&path.join("table")).expect("ours").as_deref(), Some(&b"new"[..]));
+    }
+}
