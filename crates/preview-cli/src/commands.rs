@@ -1,0 +1,48 @@
+//! One file for each thing that can be typed.
+
+pub mod view;
+mod qr;
+mod run;
+mod up;
+mod attach;
+mod detach;
+mod ls;
+mod show;
+mod open;
+mod logs;
+mod rotate;
+mod route;
+mod config;
+mod explain;
+mod paper;
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub use open::browse;
+
+/// Does what was typed.
+pub async fn run(context: &Context, verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Run(args) => run::run(context, &args).await,
+        Verb::Up(args) => up::run(context, &args).await,
+        Verb::Doctor(args) => crate::doctor::run(context, &args).await,
+        Verb::Attach(args) => attach::run(context, &args).await,
+        Verb::Detach(args) => detach::run(context, &args).await,
+        Verb::Ls(args) => ls::run(context, &args).await,
+        Verb::Show(args) => show::run(context, &args).await,
+        Verb::Open(args) => open::run(context, &args).await,
+        Verb::Logs(args) => logs::run(context, &args).await,
+        Verb::Rotate(args) => rotate::rotate(context, &args).await,
+        Verb::Revoke(args) => rotate::revoke(context, &args).await,
+        Verb::Route(args) => route::run(context, &args).await,
+        Verb::Config { verb } => config::run(context, verb),
+        Verb::Explain { code } => explain::run(context.output, code.as_deref()),
+        Verb::Completions { shell } => {
+            paper::completions(context.output, shell);
+            Ok(())
+        }
+        Verb::Man { out } => paper::man(context.output, out.as_deref()),
+    }
+}

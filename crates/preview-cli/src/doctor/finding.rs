@@ -1,0 +1,95 @@
+//! What a check found, and the report of all.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::output::{BAD, GOOD, Output, WARN};
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    level: Level,
+    check: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check, detail: detail.into(), fix: None }
+    }
+
+    pub(super) fn warn(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warn, check, detail: detail.into(), fix: Some(fix.into()) }
+    }
+
+    pub(super) fn fail(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Fail, check, detail: detail.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// All findings, told as they come.
+#[derive(Debug)]
+pub(super) struct Report {
+    output: Output,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    pub(super) const fn new(output: Output) -> Self {
+        Self { output, findings: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if !self.output.is_json() {
+            tell(self.output, &finding);
+        }
+        self.findings.push(finding);
+    }
+
+    /// Sums up; an error if anything failed.
+    pub(super) fn close(self) -> Result<(), Failure> {
+        let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
+        let (failures, warnings, ok) = (count(Level::Fail), count(Level::Warn), count(Level::Ok));
+        if self.output.is_json() {
+            let checks = &self.findings;
+            self.output
+                .json(&json!({ "failures": failures, "warnings": warnings, "ok": ok, "checks": checks }));
+        } else {
+            self.output.line(format_args!(
+                "Summary: {}, {}, {ok} ok",
+                counted(failures, "failure"),
+                counted(warnings, "warning")
+            ));
+        }
+        if failures > 0 { Err(Failure::ChecksFailed) } else { Ok(()) }
+    }
+}
+
+fn tell(output: Output, finding: &Finding) {
+    let (style, word) = match finding.level {
+        Level::Ok => (GOOD, "ok"),
+        Level::Warn => (WARN, "warn"),
+        Level::Fail => (BAD, "fail"),
+    };
+    // The same columns with and without a terminal: people grep this.
+    output.line(format_args!("{style}{word:<4}{style:#}  {:<15} {}", finding.check, finding.detail));
+    if let Some(fix) = &finding.fix {
+        output.line(format_args!("      fix: {fix}"));
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,5 @@
+//! Real dev servers, started by `preview run`, seen by a real browser under a name that is not `.localhost`.
+
+mod servers;
+mod stage;
+mod recovery;

@@ -1,0 +1,8 @@
+//! `preview` as people and scripts meet it: the real program, in a home of its own.
+
+mod home;
+mod golden;
+mod offline;
+mod doctor;
+mod up;
+mod run;
