@@ -251,7 +251,7 @@ mod tests {
     fn a_grant_is_opened_once_until_its_key_is_withdrawn() {
         let keys = |number| GrantKeys::new(vec![GrantKey::new(number, [1; 32])]);
         let grant =
-            Grant::new(AttachmentId::from_entropy([1; 17]), 0, Wall::from_secs(9), Duration::from_secs(60));
+            Grant::new(AttachmentId::from_entropy([1; 17]), 0, Wall::from_secs(9), Duration::from_mins(1));
         let sealed = keys(1).seal(&grant, "h").expect("a key");
         let opened = Opened::default();
         assert_eq!(opened.open(&keys(1), "h", &sealed), Some(grant));

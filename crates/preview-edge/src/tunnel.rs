@@ -224,7 +224,7 @@ mod tests {
         let link = Link::of_test();
         let passing = async { pass(&mut a, &mut b, &link).await };
         let talking = async {
-            client.write_all(&[1; 60_000]).await.expect("writes");
+            client.write_all(&vec![1; 60_000]).await.expect("writes");
             client.shutdown().await.expect("ends");
             let mut got = Vec::new();
             server.read_to_end(&mut got).await.expect("reads");

@@ -94,12 +94,6 @@ pub(super) const HEADER_TOO_LARGE: Text = Text {
     cure: "Delete this site’s cookies, then load the page again.",
     code: "request_invalid",
 };
-pub(super) const FULL: Text = Text {
-    title: "Everything is taken",
-    cause: "This service has as many connections as it can serve.",
-    cure: "Wait a moment, then load this page again.",
-    code: "rate_limited",
-};
 pub(super) const LOOP: Text = Text {
     title: "This preview leads to itself",
     cause: "The request had already passed this service: the attached server sends it back here.",
@@ -134,6 +128,10 @@ pub(super) const DAEMON_SLOW: Text = Text {
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("wait.js");
 
+/// For browsers that run no scripts.
+const REFRESH: &str = "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n";
+const BAR: &str = "<div class=\"bar\"></div>\n";
+
 /// What a page may do: look as it looks; one that waits may also ask again.
 struct Policies {
     still: HeaderValue,
@@ -150,12 +148,9 @@ static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
 /// A page, and the policy that it needs.
 pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
     let Text { title, cause, cure, code } = text;
-    let (bar, script, policy) = match waits {
-        true => ("<div class=\"bar\"></div>\n", format!("<script>{SCRIPT}</script>\n"), &POLICIES.waiting),
-        false => ("", String::new(), &POLICIES.still),
-    };
-    let refresh =
-        if waits { "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n" } else { "" };
+    let (policy, refresh, bar) =
+        if waits { (&POLICIES.waiting, REFRESH, BAR) } else { (&POLICIES.still, "", "") };
+    let script = if waits { format!("<script>{SCRIPT}</script>\n") } else { String::new() };
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -186,7 +181,6 @@ mod tests {
             GONE,
             TOO_MANY,
             HEADER_TOO_LARGE,
-            FULL,
             LOOP,
             MISDIRECTED,
             MALFORMED,

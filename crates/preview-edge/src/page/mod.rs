@@ -47,8 +47,6 @@ pub(crate) enum Answer {
     TooMany(Duration),
     /// 431: too many header fields.
     HeaderTooLarge,
-    /// 503: the whole edge is full.
-    Full,
     /// 508: the request went through an edge of ours before.
     Loop,
     /// 421: this connection was shown a certificate for other hosts.
@@ -76,7 +74,6 @@ impl Answer {
             Self::TooMany(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
             }
-            Self::Full => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
             Self::DaemonUnreachable => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("2")),
             Self::Malformed => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
             _ => {}
@@ -91,7 +88,7 @@ impl Answer {
     const fn status(self) -> StatusCode {
         match self {
             Self::Uniform | Self::NotHttp => StatusCode::BAD_GATEWAY,
-            Self::Waiting | Self::WaitingForOwner | Self::Full | Self::DaemonUnreachable => {
+            Self::Waiting | Self::WaitingForOwner | Self::DaemonUnreachable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Slow | Self::DaemonSlow => StatusCode::GATEWAY_TIMEOUT,
@@ -120,7 +117,6 @@ impl Answer {
             Self::Gone => html::GONE,
             Self::TooMany(_) => html::TOO_MANY,
             Self::HeaderTooLarge => html::HEADER_TOO_LARGE,
-            Self::Full => html::FULL,
             Self::Loop => html::LOOP,
             Self::Misdirected => html::MISDIRECTED,
             Self::Malformed => html::MALFORMED,

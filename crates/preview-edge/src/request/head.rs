@@ -139,14 +139,11 @@ fn kind<B: hyper::body::Body>(request: &Request<B>) -> Result<VisitKind, BadHead
 /// The one host that the request names: `Host`, `:authority` and an absolute target must say the same.
 fn authority<B>(request: &Request<B>) -> Result<HeaderValue, BadHead> {
     let mut hosts = request.headers().get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (host, None) => host,
-        _ => return Err(BadHead::Malformed("more than one Host")),
+    let (host, None) = (hosts.next(), hosts.next()) else {
+        return Err(BadHead::Malformed("more than one Host"));
     };
-    if let Some(scheme) = request.uri().scheme_str() {
-        if !matches!(scheme, "http" | "https") {
-            return Err(BadHead::Malformed("neither http nor https"));
-        }
+    if !matches!(request.uri().scheme_str(), None | Some("http" | "https")) {
+        return Err(BadHead::Malformed("neither http nor https"));
     }
     let authority = match (request.uri().authority(), host) {
         (None, Some(host)) => host.clone(),
@@ -168,6 +165,8 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use http::request::Builder;
+
+    type Build = fn(Builder) -> Builder;
 
     #[test]
     fn a_host_is_lower_case_without_port() {
@@ -195,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_others_might_read_otherwise_is_malformed() {
-        let cases: [(&str, fn(Builder) -> Builder); 11] = [
+        let cases: [(&str, Build); 11] = [
             ("no host", |it| it),
             ("two hosts", |it| it.header("host", "a").header("host", "a")),
             ("a path for a host", |it| it.header("host", "a/b")),
@@ -220,7 +219,7 @@ mod tests {
 
     #[test]
     fn loops_and_too_many_fields_are_told_apart() {
-        let head = |build: fn(Builder) -> Builder| {
+        let head = |build: Build| {
             Head::of(&build(Request::builder().header("host", "a")).body(Body::Empty).expect("builds"))
         };
         assert_eq!(head(|it| it.header("preview-hop", "1")).err(), Some(BadHead::Loop));
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn the_kind_of_a_request_is_what_the_browser_says_it_is() {
         use VisitKind::{Navigation, Preflight, Subresource, Upgrade};
-        let cases: [(VisitKind, fn(Builder) -> Builder); 9] = [
+        let cases: [(VisitKind, Build); 9] = [
             (Subresource, |it| it),
             (Navigation, |it| it.header("sec-fetch-mode", "navigate")),
             (Navigation, |it| it.method("POST").header("sec-fetch-mode", "navigate")),

@@ -21,8 +21,8 @@ use crate::route::Live;
 
 /// The pools of one thread.
 pub(crate) struct Pools {
-    /// By generation; the daemon's is 0.
-    pools: RefCell<HashMap<u64, Rc<Pool>>>,
+    /// The daemon's generation is 0.
+    by_generation: RefCell<HashMap<u64, Rc<Pool>>>,
     /// Where this thread counts activity.
     slot: usize,
     /// How long something silent is kept.
@@ -77,7 +77,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Pools {
     pub(crate) fn new(slot: usize, silence: Duration) -> Rc<Self> {
-        Rc::new_cyclic(|this| Self { pools: RefCell::default(), slot, silence, this: this.clone() })
+        Rc::new_cyclic(|this| Self { by_generation: RefCell::default(), slot, silence, this: this.clone() })
     }
 
     /// The pool of a target.
@@ -88,7 +88,7 @@ impl Pools {
             }
             Target::Daemon(_) => (0, None, None),
         };
-        let mut pools = self.pools.borrow_mut();
+        let mut pools = self.by_generation.borrow_mut();
         let pool = pools.entry(generation).or_insert_with(|| {
             let pool = Rc::new(Pool::new(live.cloned(), self.slot));
             spawn_local(keep(Rc::downgrade(&pool), self.silence));
@@ -104,7 +104,7 @@ impl Pools {
 /// Ends a pool, and everything of it, when its attachment's generation ends.
 async fn end_with(ended: CancellationToken, pools: Weak<Pools>, generation: u64) {
     ended.cancelled().await;
-    let pool = pools.upgrade().and_then(|pools| pools.pools.borrow_mut().remove(&generation));
+    let pool = pools.upgrade().and_then(|pools| pools.by_generation.borrow_mut().remove(&generation));
     if let Some(pool) = pool {
         pool.end();
     }

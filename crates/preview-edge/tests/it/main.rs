@@ -3,9 +3,12 @@
 mod daemon;
 mod edge;
 mod client;
+mod recorder;
+mod viewer;
 
 mod certificates;
 mod connections;
 mod feed;
 mod owners;
 mod restarts;
+mod answers;
