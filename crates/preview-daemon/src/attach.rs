@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::daemon::{Attached, Daemon};
 use crate::failure::Failure;
 use crate::listeners;
-use crate::probe::{Asked, Found, HostAsked, InvalidHost, Question, Rest, Wanted, ask};
+use crate::probe::{Asked, Found, HostAsked, InvalidHost, Question, Rest, Wanted, ask, guess};
 use crate::store::{Committed, Telling};
 
 /// Makes a listener public, or moves a name to it.
@@ -129,12 +129,17 @@ async fn foresee(daemon: &Daemon, wish: &Wish, context: &Context) -> Result<(), 
         let is_known = daemon.tasks().get(id).is_some_and(|task| task.session == wish.session);
         is_known.then_some(()).ok_or(Failure::not_found("task"))?;
     }
-    let attach = wish.attach(&supposed(wish), not_asked(wish.host_header));
+    let attach = wish.attach(&supposed(wish), supposed_verdict());
     match daemon.foresee(&Command::Attach(Box::new(attach)), context) {
         // Which loopback it will be, and whose, is not known yet.
         Ok(()) | Err(Refusal::PortNotYours(_)) => Ok(()),
         Err(refusal) => Err(refused(daemon, wish.session.clone(), wish.user.clone(), refusal).await),
     }
+}
+
+/// The verdict where it does not matter.
+fn supposed_verdict() -> Verdict {
+    Verdict::pending(HostPolicy::Loopback, PolicyReason::NotAsked)
 }
 
 /// The listener that would be admitted if any is.
@@ -156,8 +161,9 @@ fn supposed(wish: &Wish) -> Found {
 async fn question(daemon: &Daemon, wish: &Wish, found: &Found, context: &Context) -> (Verdict, Option<Rest>) {
     let before = daemon.live().named(&wish.session, &wish.name);
     let id = before.map_or_else(|| context.entropy.new_id(), |it| it.id);
-    let attach = wish.attach(found, not_asked(wish.host_header));
-    let Some(public) = attach.render(&context.rules, id).ok().filter(|_| wish.ask) else {
+    let attach = wish.attach(found, supposed_verdict());
+    let Ok(public) = attach.render(&context.rules, id) else {
+        // The decision will refuse it, and say why.
         return (attach.verdict, None);
     };
     let question = Question {
@@ -167,6 +173,9 @@ async fn question(daemon: &Daemon, wish: &Wish, found: &Found, context: &Context
         command: found.command.clone(),
         host_header: wish.host_header,
     };
+    if !wish.ask {
+        return (not_asked(&question), None);
+    }
     match ask(question, daemon.config().attach.probe).await {
         Asked::Settled(verdict) => (verdict, None),
         Asked::Pending(verdict, rest) => (verdict, Some(rest)),
@@ -174,12 +183,13 @@ async fn question(daemon: &Daemon, wish: &Wish, found: &Found, context: &Context
 }
 
 /// The verdict on a server that listens and is not to be asked.
-fn not_asked(host_header: HostHeader) -> Verdict {
-    let (policy, reason) = match host_header {
-        HostHeader::Auto => (HostPolicy::Loopback, PolicyReason::NotAsked),
-        HostHeader::Pinned(policy) => (policy, PolicyReason::Pinned),
+fn not_asked(question: &Question) -> Verdict {
+    let guessed = guess(question);
+    let reason = match guessed.reason {
+        PolicyReason::GuessedFromCommand => PolicyReason::NotAsked,
+        other => other,
     };
-    Verdict { state: ServerState::Live, ..Verdict::pending(policy, reason) }
+    Verdict { state: ServerState::Live, reason, ..guessed }
 }
 
 /// Decides, stores and tells. Silence starts anew before: a reaper that comes first ends what was, never this.

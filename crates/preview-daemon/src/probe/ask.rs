@@ -74,7 +74,7 @@ pub(crate) async fn ask(question: Question, limit: Duration) -> Asked {
 }
 
 /// The verdict on a server that has not answered.
-fn guess(question: &Question) -> Verdict {
+pub(crate) fn guess(question: &Question) -> Verdict {
     let known = known::by_command(&question.command);
     let (policy, reason) = match question.host_header {
         HostHeader::Pinned(policy) => (policy, PolicyReason::Pinned),

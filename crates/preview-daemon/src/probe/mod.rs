@@ -10,7 +10,7 @@ mod exchange;
 mod policy;
 mod known;
 
-pub(crate) use ask::{Asked, Question, Rest, ask};
+pub(crate) use ask::{Asked, Question, Rest, ask, guess};
 pub(crate) use find::{Found, HostAsked, InvalidHost, Probe, WaitFailure, Wanted};
 
 #[cfg(test)]

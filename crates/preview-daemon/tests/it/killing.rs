@@ -10,7 +10,7 @@ use serde_json::json;
 use xtask::count::count;
 
 use crate::client::Client;
-use crate::house::listen;
+use crate::house::{listen, with_tasks};
 use crate::service::Service;
 
 /// What is known of one name of the worker's session.
@@ -67,6 +67,35 @@ fn every_acknowledged_attachment_survives_a_kill_and_no_refused_one_is_there() {
             assert!(count <= 3, "round {round}: s{worker} has {count} attachments");
         }
     }
+}
+
+#[test]
+fn a_tied_task_is_found_again_after_a_kill_and_still_ends_with_its_attachment() {
+    let mut service = Service::start(&with_tasks(""));
+    let port = xtask::real::free_port().expect("a port");
+    let words = xtask::real::http_server::command(service.scratch.path());
+    let words: Vec<String> = words.iter().map(|word| word.replace("{port}", &port.to_string())).collect();
+    let body = json!({ "session_id": "s", "user_id": "u", "command": words, "cwd": service.scratch.path() });
+    let task = service.client().call("POST", "/v1/tasks", Some(&body)).expect("it answers");
+    assert_eq!(task.status, 201, "{}", task.body);
+    let body = json!({ "session_id": "s", "user_id": "u", "port": port, "bash_task_id": task.body["id"] });
+    let attached = service.client().call("POST", "/v1/attachments", Some(&body)).expect("it answers");
+    assert_eq!(attached.status, 201, "{}", attached.body);
+
+    service.kill();
+    service.restart();
+    let id = task.body["id"].as_str().expect("an id");
+    let found = service.client().call("GET", &format!("/v1/tasks/{id}"), None).expect("it answers");
+    assert_eq!((&found.body["running"], &found.body["pid"]), (&json!(true), &task.body["pid"]));
+    assert_eq!(found.body["listeners"], json!([format!("127.0.0.1:{port}")]));
+    let seen = json!({ "uid": 0, "inode": 1, "cgroup": null });
+    let path = format!("/v1/attachments/{}/listener", attached.body["id"].as_str().expect("an id"));
+    assert_eq!(service.client().call("POST", &path, Some(&seen)).expect("it answers").status, 200);
+    let ended =
+        service.client().call("DELETE", "/v1/sessions/s/attachments/default", None).expect("it answers");
+    assert_eq!(ended.body["removed"], json!(true));
+    let found = service.client().call("GET", &format!("/v1/tasks/{id}"), None).expect("it answers");
+    assert_eq!(found.body["running"], json!(false), "{}", found.body);
 }
 
 /// Attaches and detaches in a session of its own until the daemon is gone.

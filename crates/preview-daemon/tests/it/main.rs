@@ -9,4 +9,6 @@ mod telling;
 mod feeding;
 mod reaping;
 mod listeners;
+mod racing;
 mod killing;
+mod full;
