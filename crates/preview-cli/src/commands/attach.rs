@@ -16,9 +16,11 @@ use crate::failure::Failure;
 
 pub(super) async fn run(context: &Context, args: &Attach) -> Result<(), Failure> {
     let (client, session, user) = (context.client()?, context.session()?, context.user()?);
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => free_name(&client.list(Some(&session)).await?, &session, Some(args.port)),
+    let name = if let Some(name) = &args.name {
+        name.clone()
+    } else {
+        let all = client.list(Some(&session)).await?;
+        free_names(&all, &session, Some(args.port)).next().unwrap_or_default()
     };
     let request = AttachRequest {
         session_id: session.to_string(),
@@ -55,15 +57,21 @@ pub(super) async fn run(context: &Context, args: &Attach) -> Result<(), Failure>
     Ok(())
 }
 
-/// This folder's name, reduced; with `-2`, `-3`, … if another port of the session has it.
-#[must_use]
-pub(super) fn free_name(session: &[AttachmentView], id: &SessionId, port: Option<u16>) -> String {
+/// Names for what is attached from here: this folder's name, reduced, then with `-2`, `-3`, …; none that another
+/// port of the session has.
+pub(super) fn free_names(
+    all: &[AttachmentView],
+    session: &SessionId,
+    port: Option<u16>,
+) -> impl Iterator<Item = String> {
     let folder = env::current_dir().ok();
-    let base =
-        reduce(folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("app"));
-    let taken = |name: &str| {
-        session.iter().any(|it| it.session_id == id.as_str() && it.name == name && Some(it.port) != port)
-    };
-    let numbered = (2_u32..).map(|number| format!("{base}-{number}"));
-    std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base)
+    let own = folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("app");
+    let base = reduce(own);
+    let numbered = (2_u32..).map({
+        let base = base.clone();
+        move |number| format!("{base}-{number}")
+    });
+    std::iter::once(base).chain(numbered).filter(move |name| {
+        !all.iter().any(|it| it.session_id == session.as_str() && it.name == *name && Some(it.port) != port)
+    })
 }

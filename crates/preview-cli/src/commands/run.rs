@@ -43,12 +43,12 @@ async fn within(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     claim::sweep(context, house.client()).await;
-    let claim = Claim::make(context, house.client(), args.port).await?;
+    let mut claim = Claim::make(context, house.client(), args.port).await?;
     let request = request(context, args, house, claim.port())?;
     let task = house.client().start_task(&request).await?;
     claim.holds(&task.id);
     let mut job = Job::new(context, args, task, claim.port());
-    let ended = job.follow(house, stop).await;
+    let ended = job.follow(house, &mut claim, stop).await;
     job.clear_away(house).await;
     claim.lets_go();
     ended

@@ -18,7 +18,7 @@ fn a_server_is_started_shown_and_stopped_without_a_trace() {
     let link = link(&mut run, "shop");
     assert!(link.contains(&format!(".localhost:{}/?session_id=local&token=", home.port)), "{link}");
     assert!(get(&link).contains("hello.txt"));
-    assert!(run.output().contains("Serving HTTP on 127.0.0.1"), "{}", run.output());
+    run.wait_for_line("Serving HTTP on 127.0.0.1", SOON).expect("its output too");
 
     let processes = tree::working_within(home.path());
     assert!(processes.len() >= 2, "preview and python: {processes:?}");
@@ -145,6 +145,7 @@ fn the_second_run_is_a_guest_of_the_first_and_its_link_outlives_it() {
     let mut second = serve(&home, &blog);
     let link = link(&mut second, "blog");
     assert!(get(&link).contains("post.txt"));
+    second.wait_for_line("GET /?session_id=local", SOON).expect("what it wrote so far");
     let before = home.json(&["show", "blog"]);
 
     first.signal(Signal::INT).expect("sent");
@@ -156,7 +157,14 @@ fn the_second_run_is_a_guest_of_the_first_and_its_link_outlives_it() {
     .expect("it works");
     let after = home.json(&["show", "blog"]);
     assert_eq!((&before["id"], &before["url"]), (&after["id"], &after["url"]));
-    assert_eq!(second.output().matches("Serving HTTP").count(), 1, "{}", second.output());
+    assert!(get(&format!("{link}&again")).contains("post.txt"));
+    second.wait_for_line("&again", SOON).expect("its output goes on");
+    assert_eq!(
+        second.output().matches("Serving HTTP").count(),
+        1,
+        "and nothing comes twice: {}",
+        second.output()
+    );
 
     second.signal(Signal::INT).expect("sent");
     assert_eq!(second.wait(SOON).expect("it ends").code(), Some(130));

@@ -1,8 +1,9 @@
-//! The port of a run: nobody else gets it while the run lives, and what a run that was killed left behind is ended.
+//! The port and the name of a run: no other run gets them while it lives, and what a run that was killed left
+//! behind is ended.
 //!
-//! Each port has a file below the state folder. The run that holds its lock has the port; the file says which task
-//! the run started. The kernel drops the lock when the run ends, however it ends: a file without a holder that still
-//! names a task is that of a run which could not clear away.
+//! Each port and each name has a file below the state folder. The run that holds its lock has it; a port's file says
+//! which task the run started. The kernel drops the lock when the run ends, however it ends: a file without a holder
+//! that still names a task is that of a run which could not clear away.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -10,6 +11,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
+use preview_core::id::SessionId;
 use preview_core::ports::Port;
 use preview_core::refusal::Code;
 use preview_core::wire::api::AttachmentView;
@@ -24,6 +26,7 @@ pub(super) struct Claim {
     port: u16,
     /// None where the state folder is another user's: then the kernel alone decides who gets the port.
     file: Option<File>,
+    name: Option<File>,
 }
 
 impl Claim {
@@ -39,7 +42,11 @@ impl Claim {
             let wrong = |error: &dyn fmt::Display| Failure::usage(error.to_string(), "give another --port");
             let port = Port::new(port).map_err(|error| wrong(&error))?;
             policy.check(port, true).map_err(|error| wrong(&error))?;
-            return Ok(Self { port: port.get(), file: lock(context, port.get()).ok().flatten() });
+            return Ok(Self {
+                port: port.get(),
+                file: lock(context, &port.to_string()).ok().flatten(),
+                name: None,
+            });
         }
         let public = context.running_template()?.public_port();
         let attached = client.list(None).await?;
@@ -54,10 +61,10 @@ impl Claim {
         let folder = std::env::current_dir().unwrap_or_default();
         let (before, from) = all.split_at(own_place(folder.as_os_str().as_encoded_bytes(), all.len()));
         let claimed = from.iter().chain(before).filter(|port| is_free(port)).find_map(|port| {
-            match lock(context, port.get()) {
-                Ok(Some(file)) => Some(Self { port: port.get(), file: Some(file) }),
+            match lock(context, &port.to_string()) {
+                Ok(Some(file)) => Some(Self { port: port.get(), file: Some(file), name: None }),
                 Ok(None) => None,
-                Err(_) => Some(Self { port: port.get(), file: None }),
+                Err(_) => Some(Self { port: port.get(), file: None, name: None }),
             }
         });
         claimed.ok_or_else(|| {
@@ -69,6 +76,25 @@ impl Claim {
     /// Its number.
     pub(super) const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The first of these names that no other run has.
+    pub(super) fn name(
+        &mut self,
+        context: &Context,
+        session: &SessionId,
+        mut names: impl Iterator<Item = String>,
+    ) -> String {
+        // What was had from an earlier try is free again.
+        self.name = None;
+        let free = names.find_map(|name| match lock(context, &format!("{session} {name}")) {
+            Ok(Some(file)) => Some((name, Some(file))),
+            Ok(None) => None,
+            Err(_) => Some((name, None)),
+        });
+        let (name, file) = free.unwrap_or_default();
+        self.name = file;
+        name
     }
 
     /// Notes the task that is to be ended if this run cannot do so itself.
@@ -116,18 +142,18 @@ pub(super) async fn sweep(context: &Context, client: &Client) {
     }
 }
 
-/// The port's file, locked; `None` if another run has it.
-fn lock(context: &Context, port: u16) -> std::io::Result<Option<File>> {
+/// The file of a port or a name, locked; `None` if another run has it.
+fn lock(context: &Context, what: &str) -> std::io::Result<Option<File>> {
     let folder = folder(context);
     if !folder.is_dir() {
         DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
     }
-    let path = folder.join(port.to_string());
+    let path = folder.join(what);
     let file =
         OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
     Ok(file.try_lock().is_ok().then_some(file))
 }
 
 fn folder(context: &Context) -> PathBuf {
-    context.state_dir().join("ports")
+    context.state_dir().join("runs")
 }

@@ -12,12 +12,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::advice;
+use super::claim::Claim;
 use super::found::{Listener, Search};
 use super::house::House;
 use super::stream::Stream;
 use crate::args::Run;
 use crate::client::Client;
-use crate::commands::attach::free_name;
+use crate::commands::attach::free_names;
 use crate::commands::{browse, qr, view};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -88,7 +89,12 @@ impl<'a> Job<'a> {
     }
 
     /// Goes along with the command until it ends or a stop is asked for.
-    pub(super) async fn follow(&mut self, house: &mut House<'_>, stop: &mut Stop) -> Result<(), Failure> {
+    pub(super) async fn follow(
+        &mut self,
+        house: &mut House<'_>,
+        claim: &mut Claim,
+        stop: &mut Stop,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
         self.stream.open(house.client(), &self.task.id).await?;
         loop {
@@ -113,7 +119,7 @@ impl<'a> Job<'a> {
                     self.attaching = None;
                     self.arrived(house, *attached).await?;
                 }
-                Next::Look => self.look(house).await?,
+                Next::Look => self.look(house, claim).await?,
             }
         }
     }
@@ -235,7 +241,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn look(&mut self, house: &House<'_>) -> Result<(), Failure> {
+    async fn look(&mut self, house: &House<'_>, claim: &mut Claim) -> Result<(), Failure> {
         // That it cannot be asked now is for the output to notice.
         let Ok(task) = house.client().task(&self.task.id).await else { return Ok(()) };
         let Some(listener) = self.search.look(&task.listeners, &self.heard).await else { return Ok(()) };
@@ -243,7 +249,7 @@ impl<'a> Job<'a> {
         let name = match &self.args.name {
             Some(name) => name.clone(),
             None => match house.client().list(Some(&session)).await {
-                Ok(all) => free_name(&all, &session, None),
+                Ok(all) => claim.name(self.context, &session, free_names(&all, &session, None)),
                 Err(_) => return Ok(()),
             },
         };
