@@ -29,7 +29,8 @@ pub(crate) struct RoutesQuery {
 /// `GET /v1/routes`: one JSON object a line, without end.
 pub(crate) async fn routes(State(api): State<Shared>, Query(query): Query<RoutesQuery>) -> Answer<Response> {
     let lines = api.daemon.routes_since(query.since);
-    let lines = lines.take_until(api.stop.clone().cancelled_owned()).map(written);
+    let lines =
+        lines.take_until(api.stop.clone().cancelled_owned()).map(|line| Ok::<_, Infallible>(written(&line)));
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
@@ -51,8 +52,8 @@ pub(crate) async fn listener(
     Ok(axum::Json(api.daemon.check_listener(attachment(&id)?, seen).await?))
 }
 
-fn written(line: FeedLine) -> Result<Bytes, Infallible> {
-    let mut text = serde_json::to_vec(&line).unwrap_or_default();
+fn written(line: &FeedLine) -> Bytes {
+    let mut text = serde_json::to_vec(line).unwrap_or_default();
     text.push(b'\n');
-    Ok(text.into())
+    text.into()
 }

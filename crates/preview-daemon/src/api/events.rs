@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::sse::{Event, KeepAlive};
@@ -90,9 +91,10 @@ async fn by_websocket(
                     None
                 }
             },
-            _ = alive.tick() => match std::mem::take(&mut heard) {
-                true => Some(Message::Ping(axum::body::Bytes::new())),
-                false => return,
+            _ = alive.tick() => if std::mem::take(&mut heard) {
+                Some(Message::Ping(Bytes::new()))
+            } else {
+                return;
             },
         };
         if let Some(message) = message

@@ -56,9 +56,10 @@ pub(crate) async fn check_source(
     let scheme = scheme(arrival.door, request.headers());
     let source = api.allowed.check(request.headers(), request.uri(), scheme, may_omit_host)?;
     let Source::Friend(origin) = source else { return Ok(next.run(request).await) };
-    let mut response = match is_preflight(request.method(), request.headers()) {
-        true => (StatusCode::NO_CONTENT, preflight()).into_response(),
-        false => next.run(request).await,
+    let mut response = if is_preflight(request.method(), request.headers()) {
+        (StatusCode::NO_CONTENT, preflight()).into_response()
+    } else {
+        next.run(request).await
     };
     if let Ok(origin) = HeaderValue::from_str(&origin) {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -52,7 +52,11 @@ impl Misses {
             *window = Window { since: now, count: 0 };
         }
         window.count = window.count.saturating_add(1);
-        if window.count > Self::MOST { Err(Self::WINDOW - now.since(window.since)) } else { Ok(()) }
+        if window.count > Self::MOST {
+            Err(Self::WINDOW.saturating_sub(now.since(window.since)))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -70,7 +74,7 @@ impl Client {
                 let network = u128::from(v6) >> 64 << 64;
                 Self::Ip(IpAddr::V6(network.into()))
             }
-            v4 => Self::Ip(v4),
+            v4 @ IpAddr::V4(_) => Self::Ip(v4),
         }
     }
 }
