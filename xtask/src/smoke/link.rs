@@ -1,24 +1,24 @@
 //! A preview's link, followed by curl and by a WebSocket client, whatever its name resolves to.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 
 use crate::real::curl::{Answer, curl};
 use crate::real::{Process, Scratch, echo};
 
-/// A link with its token, and a jar for the cookies it brings.
+/// A link with its token, and the cookies that opening it brought. curl's own jar keeps no `Secure` cookie of
+/// `http://*.localhost`, as browsers do.
 pub struct Link {
     url: String,
-    jar: String,
+    cookie: RefCell<String>,
     scratch: Scratch,
 }
 
 impl Link {
     pub fn new(url: &str) -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let jar = scratch.join("cookies").display().to_string();
-        Ok(Self { url: url.to_owned(), jar, scratch })
+        Ok(Self { url: url.to_owned(), cookie: RefCell::default(), scratch: Scratch::new()? })
     }
 
     /// `scheme://host:port`.
@@ -30,12 +30,18 @@ impl Link {
 
     /// Follows it, token and all, and keeps the cookies.
     pub fn open(&self) -> Result<Answer> {
-        self.curl(&["--cookie-jar", &self.jar, &self.url])
+        let answer = self.curl(&[&self.url])?;
+        let set = answer.headers.lines().filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next().unwrap_or_default())
+        });
+        self.cookie.replace(set.collect::<Vec<_>>().join("; "));
+        Ok(answer)
     }
 
     /// Another path of the preview, with the cookies that were kept.
     pub fn get(&self, path: &str) -> Result<Answer> {
-        self.curl(&["--cookie", &self.jar, &format!("{}{path}", self.origin())])
+        self.curl(&["--cookie", &self.cookie.borrow(), &format!("{}{path}", self.origin())])
     }
 
     /// The start page as a stranger gets it, without token or cookies.
@@ -47,7 +53,13 @@ impl Link {
     pub fn socket(&self, http2: bool) -> Result<Process> {
         let url = format!("{}/ws", self.origin().replacen("http", "ws", 1));
         let mut words = echo::ws_client(&self.scratch)?;
-        words.extend([url, "--map".into(), "127.0.0.1".into(), "--cookie".into(), self.cookie()?]);
+        words.extend([
+            url,
+            "--map".into(),
+            "127.0.0.1".into(),
+            "--cookie".into(),
+            self.cookie.borrow().clone(),
+        ]);
         words.extend(http2.then(|| "--http2".to_owned()));
         let mut client = Process::spawn_line(&words, self.scratch.path())?;
         client.wait_for_line("echoed hello", Duration::from_secs(30))?;
@@ -60,15 +72,5 @@ impl Link {
         let mut all = vec!["--insecure", "--resolve", &resolve];
         all.extend(args);
         curl(&all)
-    }
-
-    /// The kept cookies as a `Cookie` header; curl's jar has seven columns, name and value last.
-    fn cookie(&self) -> Result<String> {
-        let jar = std::fs::read_to_string(&self.jar).context("the link was not opened")?;
-        let pairs = jar.lines().filter_map(|line| {
-            let columns: Vec<&str> = line.split('\t').collect();
-            (columns.len() == 7).then(|| format!("{}={}", columns[5], columns[6]))
-        });
-        Ok(pairs.collect::<Vec<_>>().join("; "))
     }
 }

@@ -173,10 +173,13 @@ fn preview_path(url: &str, path: &str) -> String {
     url.replacen("/?", &format!("{path}?"), 1)
 }
 
+/// Whether a process is the server in `scratch`, and not the `preview run` that names it too.
 fn is_server_of(pid: u32, scratch: &Scratch) -> bool {
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command);
     tree::working_within(scratch.path()).contains(&pid)
-        && String::from_utf8_lossy(&command).starts_with("python3\0-m\0http.server")
+        && command.contains("\0http.server\0")
+        && !command.contains("\0run\0")
 }
 
 /// The seed's fake dev server.
