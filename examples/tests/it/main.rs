@@ -1,9 +1,12 @@
 //! Every example runs, against the real daemon where it speaks to one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use serde_json::json;
+use xtask::real::curl::curl;
+use xtask::real::preview::call;
 use xtask::real::{self, Process, Scratch};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,15 +57,16 @@ fn custom_edge_lets_in_by_token_then_by_cookie_and_nobody_else() {
 
     let link = rig.attach();
     let bare = link.split('?').next().expect("a URL").to_owned();
-    let jar = rig.scratch.join("jar");
-    let jar = jar.to_string_lossy();
-    let seen = real::poll_for("the page through the edge", PATIENCE, || {
-        let page = curl(&["--cookie-jar", &jar, &link]);
-        page.contains("Directory listing").then_some(page)
+    let opened = real::poll("the page through the edge", PATIENCE, || {
+        let page = curl(&[&link])?;
+        Ok((page.status == 200).then_some(page))
     });
-    seen.expect("the token lets in");
-    assert!(curl(&["--cookie", &jar, &bare]).contains("Directory listing"), "the cookie lets in");
-    assert_eq!(curl(&[&bare]), "Bad Gateway");
+    let opened = opened.expect("the token lets in");
+    assert!(opened.body.contains("Directory listing"), "{opened:?}");
+    let cookie = opened.header("set-cookie").and_then(|it| it.split(';').next()).expect("a cookie");
+    let again = curl(&["--cookie", cookie, &bare]).expect("an answer");
+    assert!(again.body.contains("Directory listing"), "{again:?}");
+    assert_eq!(curl(&[&bare]).expect("an answer").status, 502);
 }
 
 /// A daemon and a server to attach, in a scratch folder.
@@ -98,24 +102,12 @@ impl Rig {
 
     /// Attaches the server; the link with its token.
     fn attach(&self) -> String {
-        let body = format!(r#"{{"session_id":"s","user_id":"u","port":{}}}"#, self.port);
-        let answer = curl(&[
-            "--unix-socket",
-            &self.socket("api.sock"),
-            "--header",
-            "content-type: application/json",
-            "--data",
-            &body,
-            "http://localhost/v1/attachments",
-        ]);
-        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
+        let body = json!({ "session_id": "s", "user_id": "u", "port": self.port });
+        let socket = self.socket("api.sock");
+        let answer = call(Path::new(&socket), "POST", "/v1/attachments", Some(&body)).expect("an answer");
+        let answer = answer.json().expect("JSON");
         answer["iframe_url"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
-}
-
-fn curl(args: &[&str]) -> String {
-    let output = Command::new("curl").arg("--silent").args(args).output().expect("curl is installed");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn run(program: &str, args: &[&str]) -> Output {
