@@ -21,9 +21,6 @@ use crate::commands::view;
 use crate::context::{Context, login_name, shorten};
 use crate::failure::Failure;
 
-/// File descriptors below which a busy edge runs dry: its default of 10,000 connections needs two each.
-const DESCRIPTORS: u64 = 20_480;
-
 pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), Failure> {
     report.add(configuration(context));
     for warning in context.settings.warnings() {
@@ -51,7 +48,7 @@ pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), 
         }
     }
     report.add(ephemeral(context));
-    report.add(descriptors());
+    report.add(descriptors(context));
     report.add(isolation(context));
     Ok(())
 }
@@ -188,13 +185,14 @@ fn ephemeral(context: &Context) -> Finding {
     }
 }
 
-fn descriptors() -> Finding {
+/// A connection to the edge is one to the dev server too: two descriptors.
+fn descriptors(context: &Context) -> Finding {
     const CHECK: &str = "fd.limit";
+    let needed = context.settings.number("edge.limits.connections").saturating_mul(2);
     match getrlimit(Resource::Nofile).maximum {
-        Some(most) if most < DESCRIPTORS => {
-            let fix = format!(
-                "raise it (LimitNOFILE, ulimit -n) to {DESCRIPTORS}, or lower edge.limits.connections"
-            );
+        Some(most) if most < needed => {
+            let fix =
+                format!("raise it (LimitNOFILE, ulimit -n) to {needed}, or lower edge.limits.connections");
             Finding::warn(CHECK, format!("at most {most} open files"), fix)
         }
         Some(most) => Finding::ok(CHECK, format!("{most} open files")),

@@ -6,3 +6,5 @@ mod offline;
 mod doctor;
 mod up;
 mod run;
+mod resilience;
+mod e2e;

@@ -67,6 +67,16 @@ fn the_link_is_there_at_once_when_the_server_is_ready() {
 }
 
 #[test]
+fn a_server_that_listens_long_before_it_answers_is_told_of_twice() {
+    let home = Home::new();
+    let script = home.write("slow.py", SLOW);
+    let mut run = home.start(&["run", "--", "python3", &script.display().to_string()], &home.folder("shop"));
+    link(&mut run, "shop");
+    run.wait_for_line("it listens but has not answered yet", SOON).expect("first");
+    run.wait_for_line("shop is live · host header: ", SOON).expect("then");
+}
+
+#[test]
 fn a_port_that_the_command_chose_itself_is_found() {
     let home = Home::new();
     let other = xtask::real::free_port().expect("a port").to_string();
@@ -288,6 +298,17 @@ time.sleep(0.7)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 print("ready at", time.clock_gettime(time.CLOCK_BOOTTIME), flush=True)
 server.serve_forever()
+"#;
+
+/// Listens at once, and answers its first request after longer than attach waits for a verdict.
+const SLOW: &str = r#"
+import http.server, os, time
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(max(0, start + 7 - time.time()))
+        super().do_GET()
+start = time.time()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
 fn serve(home: &Home, folder: &Path) -> Process {

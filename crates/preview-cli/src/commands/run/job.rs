@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use preview_core::id::SessionId;
 use preview_core::refusal::Code;
-use preview_core::wire::HostHeaderWord;
 use preview_core::wire::api::{AttachRequest, AttachmentView, TaskView};
+use preview_core::wire::{HostHeaderWord, StateWord};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -28,7 +28,7 @@ use crate::stop::Stop;
 /// How often the listeners are looked at: a person must not notice the wait.
 const LOOK: Duration = Duration::from_millis(40);
 
-/// How often after [`LONG`].
+/// How often after [`LONG`], or once it listens.
 const LOOK_LATER: Duration = Duration::from_millis(250);
 
 /// From when on a server is one of the slow ones.
@@ -98,8 +98,10 @@ impl<'a> Job<'a> {
         let started = Instant::now();
         self.stream.open(house.client(), &self.task.id).await?;
         loop {
-            let pause = if started.elapsed() > LONG { LOOK_LATER } else { LOOK };
-            let is_looking = self.attached.is_none() && self.attaching.is_none();
+            let is_late = self.attached.is_some() || started.elapsed() > LONG;
+            let pause = if is_late { LOOK_LATER } else { LOOK };
+            let is_pending = self.attached.as_ref().is_some_and(|it| it.verdict.state == StateWord::Pending);
+            let is_looking = is_pending || self.attached.is_none() && self.attaching.is_none();
             let next = tokio::select! {
                 biased;
                 _ = stop.asked() => Next::Stop,
@@ -119,6 +121,7 @@ impl<'a> Job<'a> {
                     self.attaching = None;
                     self.arrived(house, *attached).await?;
                 }
+                Next::Look if is_pending => self.look_again(house).await,
                 Next::Look => self.look(house, claim).await?,
             }
         }
@@ -260,6 +263,31 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Says how a server that was slow to answer came up in the end.
+    async fn look_again(&mut self, house: &House<'_>) {
+        let Some(id) = self.attached.as_ref().map(|it| it.id.clone()) else { return };
+        // That it cannot be asked now is for the output to notice.
+        let Ok(view) = house.client().show(&id).await else { return };
+        if view.verdict.state == StateWord::Pending {
+            return;
+        }
+        let output = self.context.output;
+        if output.is_json() {
+            output.json(&json!({ "event": "ready", "attachment": view }));
+        } else {
+            self.end_line();
+            output.note(format_args!("{} is {} · {}", view.name, view::state(&view), view::policy(&view)));
+        }
+        self.attached = Some(view);
+    }
+
+    /// What we say begins on a line of its own.
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.is_mid_line) && !self.context.output.is_json() {
+            self.context.output.line("");
+        }
+    }
+
     fn attach(
         &self,
         client: &Client,
@@ -301,9 +329,7 @@ impl<'a> Job<'a> {
 
     async fn announce(&mut self, house: &House<'_>, view: &AttachmentView) -> Result<(), Failure> {
         let output = self.context.output;
-        if std::mem::take(&mut self.is_mid_line) && !output.is_json() {
-            output.line("");
-        }
+        self.end_line();
         if output.is_json() {
             output.json(&json!({ "event": "attached", "attachment": view }));
         } else {
