@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use preview_core::id::SessionId;
 use preview_core::refusal::Code;
 use preview_core::wire::api::{
-    AttachRequest, AttachmentList, AttachmentView, Detached, ModuleHealth, Problem, SessionEnded,
+    AttachRequest, AttachmentList, AttachmentView, Detached, Health, ModuleHealth, Problem, SessionEnded,
     TaskRequest, TaskView,
 };
 use serde::Serialize;
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// Whether the daemon answers.
-    pub async fn health(&self) -> Result<serde_json::Value, Failure> {
+    pub async fn health(&self) -> Result<Health, Failure> {
         timeout(HEALTH, self.get("/health")).await.unwrap_or_else(|_| {
             let detail = format!("{} takes connections and does not answer", self.door);
             Err(Failure::found(Code::DaemonUnreachable, detail, "look at its log, or start it again"))

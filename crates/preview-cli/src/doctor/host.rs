@@ -11,14 +11,14 @@ use preview_core::listener::Loopback;
 use preview_core::ports::{Port, PortRanges};
 use preview_core::refusal::Code;
 use preview_core::template::{Scheme, UrlTemplate};
-use preview_core::wire::api::{AttachmentView, ModuleHealth};
+use preview_core::wire::api::{AttachmentView, Health, ModuleHealth};
 use preview_sockets::{Diag, SocketSeen, receiving};
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::{Finding, Report};
 use crate::client::{Door, Https, Place};
 use crate::commands::view;
-use crate::context::{Context, login_name, shorten};
+use crate::context::{Context, shorten};
 use crate::failure::Failure;
 
 pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), Failure> {
@@ -30,8 +30,9 @@ pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), 
     let listening = Diag::open().and_then(|mut diag| diag.listening()).unwrap_or_default();
     let client = context.client()?;
     match client.health().await {
-        Ok(_) => {
+        Ok(told) => {
             report.add(Finding::ok("daemon.health", format!("answers at {}", client.door())));
+            report.add(isolation(&told));
             let (health, all) = (client.module_health().await?, client.list(None).await?);
             report.add(Finding::ok("module.health", format!("{} attached", health.count)));
             report.add(limits(&health, &all));
@@ -49,7 +50,6 @@ pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), 
     }
     report.add(ephemeral(context));
     report.add(descriptors(context));
-    report.add(isolation(context));
     Ok(())
 }
 
@@ -200,12 +200,12 @@ fn descriptors(context: &Context) -> Finding {
     }
 }
 
-fn isolation(context: &Context) -> Finding {
-    let told = match context.settings.text("tasks.user") {
-        Some(user) => {
-            format!("tasks run as {user}: sessions are kept apart from the daemon, not from each other")
-        }
-        None => format!("one-person mode: tasks run as {}, sessions are not kept apart", login_name()),
+/// The level that is in force. One person needs no walls, so it is no warning.
+fn isolation(health: &Health) -> Finding {
+    let told = match (&health.hint, health.isolation.as_str()) {
+        (Some(hint), _) => format!("one-person mode: {hint}"),
+        (None, "user") => "tasks run as a user of their own, which all sessions share".to_owned(),
+        (None, level) => level.to_owned(),
     };
     Finding::ok("isolation", told)
 }

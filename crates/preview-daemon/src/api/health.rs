@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::HeaderMap;
+use nix::unistd::{User, geteuid};
 use preview_core::wire::api::{Health, ModuleHealth, Ready};
 
 use super::Shared;
@@ -12,7 +13,7 @@ use super::problem::Answer;
 
 /// `GET /health` and `/healthz`: it lives.
 pub(crate) async fn live(State(api): State<Shared>) -> Json<Health> {
-    let one_person = api.daemon.config().tasks.user.is_none();
+    let one_person = api.daemon.config().tasks.user.as_deref().is_none_or(is_own_user);
     Json(Health {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -41,4 +42,9 @@ pub(crate) async fn module(
         Ok(Caller::Edge | Caller::Stranger) | Err(_) => None,
     };
     Ok(Json(api.daemon.module_health(by.as_ref()).await?))
+}
+
+/// Whether that is the user the daemon runs as.
+fn is_own_user(name: &str) -> bool {
+    User::from_name(name).ok().flatten().is_some_and(|user| user.uid == geteuid())
 }
