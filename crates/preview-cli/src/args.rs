@@ -15,10 +15,10 @@ With --json there is one object (one a line for streams), under the names of the
 `preview explain CODE` says what a code means and what to do.";
 
 // Help that is no Markdown stands here, since doc comments are Markdown.
-const CONFIG_HELP: &str = "Configuration file [default: the first there is of $PREVIEW_CONFIG, \
-    ~/.digitorn/config.yaml, ~/.config/preview/config.yaml, /etc/preview/config.yaml]";
+const CONFIG_HELP: &str = "Configuration file (default: the first there is of $PREVIEW_CONFIG, \
+    ~/.digitorn/config.yaml, ~/.config/preview/config.yaml, /etc/preview/config.yaml)";
 const DAEMON_HELP: &str =
-    "Daemon to talk to, as URL [default: this host's own]; its bearer key is read from $PREVIEW_KEY";
+    "Daemon to talk to, as URL (default: this host's own); its bearer key is read from $PREVIEW_KEY";
 const DOMAIN_HELP: &str = "Serve https://ID.preview.DOMAIN instead of names under localhost";
 const HOST_HELP: &str = "Where it listens: 127.0.0.1, ::1, or localhost for whichever does";
 
@@ -43,10 +43,10 @@ pub struct Global {
     pub config: Option<PathBuf>,
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, help = DAEMON_HELP)]
     pub daemon: Option<String>,
-    /// Session to act in [default: local].
+    /// Session to act in (default: local).
     #[arg(long, global = true, value_name = "ID")]
     pub session: Option<String>,
-    /// User to act for [default: your login name].
+    /// User to act for (default: your login name).
     #[arg(long, global = true, value_name = "ID")]
     pub user: Option<String>,
     /// Answer in JSON.
@@ -139,10 +139,10 @@ Examples:
   preview run -- python3 -m http.server {port} --bind 127.0.0.1
   preview run --name shop --open -- npx vite --port {port}")]
 pub struct Run {
-    /// What to call the preview [default: this folder's name].
+    /// What to call the preview (default: this folder's name).
     #[arg(long, short, value_name = "NAME")]
     pub name: Option<String>,
-    /// Port to give to the command [default: this folder's own of ports.allow, if it is free].
+    /// Port to give to the command (default: this folder's own of ports.allow, if it is free).
     #[arg(long, short)]
     pub port: Option<u16>,
     /// Where a viewer starts.
@@ -171,7 +171,7 @@ pub struct Up {
 pub struct Attach {
     /// Port that listens, or soon will.
     pub port: u16,
-    /// What to call it [default: this folder's name].
+    /// What to call it (default: this folder's name).
     #[arg(long, short, value_name = "NAME")]
     pub name: Option<String>,
     /// Where a viewer starts.
@@ -185,13 +185,13 @@ pub struct Attach {
     /// App it belongs to.
     #[arg(long, value_name = "ID")]
     pub app: Option<String>,
-    /// How long to wait until the port listens, seconds [default: attach.wait].
+    /// How long to wait until the port listens, seconds (default: attach.wait).
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub wait: u64,
     /// How requests name the host: auto asks the server which it takes.
     #[arg(long, value_name = "POLICY", default_value = "auto", value_parser = ["auto", "preserve", "loopback"])]
     pub host_header: String,
-    /// Who may see it: private or public [default: visibility.default].
+    /// Who may see it: private or public (default: visibility.default).
     #[arg(long, value_name = "WHO", value_parser = ["private", "public"], hide_possible_values = true)]
     pub visibility: Option<String>,
     /// Do not ask the server how it answers.
@@ -259,7 +259,7 @@ Examples:
   preview doctor --daemon https://daemon.example.com --base preview.example.com
   preview doctor --daemon https://d.test --base preview.test --resolve '*.test=127.0.0.1' --ca ca.pem")]
 pub struct Doctor {
-    /// Domain the previews are below: DOMAIN, or [http://|https://]DOMAIN[:PORT].
+    /// Domain the previews are below: DOMAIN, DOMAIN:PORT or SCHEME://DOMAIN:PORT.
     #[arg(long, value_name = "DOMAIN", requires = "daemon")]
     pub base: Option<String>,
     /// Take this address for a name instead of asking DNS: NAME=ADDRESS, NAME may begin with `*.`.

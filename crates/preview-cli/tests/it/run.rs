@@ -211,6 +211,28 @@ fn of_three_runs_those_that_remain_agree_on_one() {
 }
 
 #[test]
+fn runs_that_are_stopped_together_leave_nothing() {
+    let home = Home::new();
+    let mut runs: Vec<Process> = ["one", "two", "three"]
+        .into_iter()
+        .map(|name| {
+            let mut run = serve(&home, &home.folder(name));
+            link(&mut run, name);
+            run
+        })
+        .collect();
+    for run in &runs {
+        run.signal(Signal::INT).expect("sent");
+    }
+    for run in &mut runs {
+        assert_eq!(run.wait(SOON).expect("it ends").code(), Some(130), "{}", run.output());
+    }
+    assert_eq!(tree::working_within(home.path()), [] as [u32; 0]);
+    let _up = home.up();
+    assert_eq!(home.told(&["ls"]), "");
+}
+
+#[test]
 fn what_a_killed_run_left_behind_is_ended_by_the_next() {
     let home = Home::new();
     let (shop, blog) = (home.folder("shop"), home.folder("blog"));
