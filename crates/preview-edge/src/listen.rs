@@ -64,8 +64,6 @@ fn admit(stream: TcpStream, peer: SocketAddr, door: &Door, thread: &Rc<Thread>, 
             let connection = serve::connection(Rc::clone(thread), stream, peer, door.clone(), permit);
             tokio::task::spawn_local(connection);
         }
-        // By TLS nothing can be told without a handshake, which costs most of what a request does.
-        (Err(_), Door::Tls(_)) => {}
         (Err(full), Door::Plain) if Rc::strong_count(told) <= TOLD => {
             let told = Rc::clone(told);
             tokio::task::spawn_local(async move {
@@ -73,7 +71,8 @@ fn admit(stream: TcpStream, peer: SocketAddr, door: &Door, thread: &Rc<Thread>, 
                 drop(told);
             });
         }
-        (Err(_), Door::Plain) => {}
+        // By TLS nothing can be told without a handshake, which costs most of what a request does.
+        (Err(_), Door::Plain | Door::Tls(_)) => {}
     }
 }
 

@@ -80,15 +80,13 @@ pub(crate) async fn connection(
     door: Door,
     permit: Permit,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
-    let ends = (peer, local);
     match door {
-        Door::Plain => http1(stream, Conn::new(&thread, ends, None, permit)).await,
+        Door::Plain => http1(stream, Conn::new(&thread, peer, None, permit)).await,
         Door::Tls(acceptor) => {
             let patience = thread.shared.config.times.handshake;
             let Some(stream) = handshake(acceptor, stream, patience).await else { return };
             let names = thread.shared.certificate.as_ref().map(|resolver| resolver.names());
-            let conn = Conn::new(&thread, ends, names, permit);
+            let conn = Conn::new(&thread, peer, names, permit);
             match stream.get_ref().1.alpn_protocol() {
                 Some(tls::H2) => http2(stream, conn).await,
                 _ => http1(stream, conn).await,
@@ -119,7 +117,7 @@ where
     let io = TokioIo::new(Timed::new(io, Some(Arc::clone(&conn.patience))));
     let service = service_fn(|request| answer(request, Rc::clone(&conn)));
     let connection = pin!(HTTP1.serve_connection(io, service).with_upgrades());
-    drive(connection, |it| it.graceful_shutdown(), &conn).await;
+    drive(connection, http1::UpgradeableConnection::graceful_shutdown, &conn).await;
 }
 
 async fn http2<IO>(io: IO, conn: Rc<Conn>)
@@ -130,7 +128,7 @@ where
     let answering = Rc::clone(&conn);
     let service = service_fn(move |request| answer(request, Rc::clone(&answering)));
     let connection = pin!(HTTP2.serve_connection(io, service));
-    drive(connection, |it| it.graceful_shutdown(), &conn).await;
+    drive(connection, http2::Connection::graceful_shutdown, &conn).await;
 }
 
 async fn answer(request: Request<Incoming>, conn: Rc<Conn>) -> Result<Response<Last<Body>>, Infallible> {

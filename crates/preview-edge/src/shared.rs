@@ -42,6 +42,7 @@ pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     /// The cached table again, counted for this thread alone: requests on two cores would else fight for one counter.
+    #[expect(clippy::redundant_allocation, reason = "that is the point of it")]
     held: RefCell<Rc<Arc<Table>>>,
     /// What the request path keeps for this thread.
     pub(crate) local: Local,
@@ -56,8 +57,6 @@ pub(crate) struct Conn {
     pub(crate) thread: Rc<Thread>,
     /// Who connected.
     pub(crate) peer: SocketAddr,
-    /// The address that was connected to.
-    pub(crate) local: SocketAddr,
     /// The names of the certificate that was shown; `None` on plain HTTP.
     pub(crate) certificate: Option<Arc<Names>>,
     /// What the request path remembers of it.
@@ -84,6 +83,7 @@ impl Thread {
     }
 
     /// The table of this moment. A request looks once and keeps what it got.
+    #[expect(clippy::redundant_allocation, reason = "see `held`")]
     pub(crate) fn table(&self) -> Rc<Arc<Table>> {
         let mut cache = self.table.borrow_mut();
         let mut held = self.held.borrow_mut();
@@ -98,7 +98,7 @@ impl Thread {
 impl Conn {
     pub(crate) fn new(
         thread: &Rc<Thread>,
-        (peer, local): (SocketAddr, SocketAddr),
+        peer: SocketAddr,
         certificate: Option<Arc<Names>>,
         permit: Permit,
     ) -> Rc<Self> {
@@ -106,7 +106,6 @@ impl Conn {
         Rc::new(Self {
             thread: Rc::clone(thread),
             peer,
-            local,
             certificate,
             notes: Notes::of(peer),
             patience: Patience::new(times.header, times.keep_alive),

@@ -116,7 +116,8 @@ fn options() -> OpenOptions {
 
 fn closed(path: &Path, metadata: &fs::Metadata) -> Result<(), StateError> {
     let (mode, uid) = (metadata.permissions().mode() & 0o7777, metadata.uid());
-    if mode & 0o077 == 0 && uid == geteuid().as_raw() {
+    let is_private = mode.trailing_zeros() >= 6;
+    if is_private && uid == geteuid().as_raw() {
         return Ok(());
     }
     Err(StateError::Open { path: path.to_owned(), mode, uid })

@@ -68,11 +68,11 @@ pub(crate) async fn follow(shared: Arc<Shared>, progress: Sender<Progress>) {
     loop {
         let before = progress.borrow().tables;
         let Err(ended) = once(&shared, &mut applier, &progress).await;
-        if progress.borrow().tables != before {
+        if progress.borrow().tables == before {
+            tracing::debug!(error = %chain(&ended), "the daemon is still away");
+        } else {
             pause = PAUSE[0];
             tracing::warn!(error = %chain(&ended), "the daemon is away: its last routes stay in force");
-        } else {
-            tracing::debug!(error = %chain(&ended), "the daemon is still away");
         }
         mark_stale(&shared);
         progress.send_modify(|it| it.tried = true);

@@ -119,7 +119,7 @@ impl Keeper {
                     self.resolver.put(shown);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the certificate is not taken, the last good one stays")
+                    tracing::error!(%error, "the certificate is not taken, the last good one stays");
                 }
             }
         }

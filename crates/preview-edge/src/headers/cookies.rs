@@ -4,31 +4,17 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{COOKIE, HeaderMap, SET_COOKIE};
-use preview_core::template::{Scheme, UrlTemplate};
+use preview_core::cookie::GrantCookie;
+use preview_core::template::UrlTemplate;
 
 use super::value;
-
-/// The partitioned one: for pages and all they load, also in frames of other sites.
-const PARTITIONED: &str = "__Host-preview";
-/// The unpartitioned one: for workers, and for upgrades of the preview's own pages.
-const UNPARTITIONED: &str = "__Host-preview-w";
-/// The only one where browsers take no secure cookies.
-const PLAIN: &str = "preview";
-
-/// How long a cookie is kept beyond its grant, so that an ended grant can be told from none.
-const KEPT_BEYOND: Duration = Duration::from_hours(7 * 24);
 
 /// The most cookies of a dev server that are expired at once.
 const MOST_EXPIRED: usize = 64;
 
 /// Which cookies hold grants under a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Jar {
-    /// Two secure ones: over TLS, and on `*.localhost`, which browsers trust as much.
-    Secure,
-    /// One that is not.
-    Plain,
-}
+pub(crate) struct Jar(&'static [GrantCookie]);
 
 /// What becomes of a cookie that a dev server sets.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,39 +26,26 @@ pub(crate) enum Fate {
 
 impl Jar {
     pub(crate) fn of(template: &UrlTemplate) -> Self {
-        let base = template.base();
-        let is_localhost = base == "localhost" || base.ends_with(".localhost");
-        if template.scheme() == Scheme::Https || is_localhost { Self::Secure } else { Self::Plain }
+        Self(GrantCookie::of_host(template.scheme(), template.base()))
+    }
+
+    /// Whether browsers take secure cookies from these hosts, and so partitioned ones.
+    pub(crate) fn is_secure(self) -> bool {
+        self.0.contains(&GrantCookie::Partitioned)
     }
 
     /// The values that may hold grants, and whether each came unpartitioned.
     pub(crate) fn grants(self, headers: &HeaderMap) -> impl Iterator<Item = (&str, bool)> {
-        pairs(headers).filter_map(move |pair| {
-            let (name, value) = pair.split_at_checked(pair.iter().position(|b| *b == b'=')?)?;
-            let unpartitioned = match (self, str::from_utf8(name).ok()?) {
-                (Self::Secure, PARTITIONED) | (Self::Plain, PLAIN) => false,
-                (Self::Secure, UNPARTITIONED) => true,
-                _ => return None,
-            };
-            Some((str::from_utf8(&value[1..]).ok()?, unpartitioned))
-        })
+        pairs(headers)
+            .filter_map(|pair| str::from_utf8(pair).ok())
+            .flat_map(GrantCookie::among)
+            .filter(move |(cookie, _)| self.0.contains(cookie))
+            .map(|(cookie, value)| (value, cookie == GrantCookie::Unpartitioned))
     }
 
     /// The cookies that hand a grant to a browser.
     pub(crate) fn hand_over(self, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        let age = (life + KEPT_BEYOND).as_secs();
-        match self {
-            Self::Secure => {
-                let common = format!("={sealed}; Path=/; Secure; HttpOnly; SameSite=None; Max-Age={age}");
-                vec![
-                    value(format!("{PARTITIONED}{common}; Partitioned")),
-                    value(format!("{UNPARTITIONED}{common}")),
-                ]
-            }
-            Self::Plain => {
-                vec![value(format!("{PLAIN}={sealed}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}"))]
-            }
-        }
+        self.0.iter().map(|cookie| value(cookie.set(sealed, life))).collect()
     }
 
     /// The cookies that end those of a dev server which had this host name before, partitioned and not.
@@ -80,10 +53,8 @@ impl Jar {
         let names = pairs(headers).map(name_of).filter(|name| !name.is_empty() && !is_own(name));
         let mut ended: Vec<HeaderValue> = Vec::new();
         for name in names.filter_map(|name| str::from_utf8(name).ok()).take(MOST_EXPIRED) {
-            let attributes: &[&str] = match self {
-                Self::Secure => &["; Secure", "; Secure; SameSite=None; Partitioned"],
-                Self::Plain => &[""],
-            };
+            let attributes: &[&str] =
+                if self.is_secure() { &["; Secure", "; Secure; SameSite=None; Partitioned"] } else { &[""] };
             let cookie =
                 |more: &&str| HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0{more}")).ok();
             ended.extend(attributes.iter().filter_map(cookie));
@@ -163,7 +134,7 @@ fn name_of(pair: &[u8]) -> &[u8] {
 }
 
 fn is_own(name: &[u8]) -> bool {
-    [PARTITIONED, UNPARTITIONED, PLAIN].iter().any(|own| own.as_bytes() == name)
+    GrantCookie::ALL.iter().any(|own| own.name().as_bytes() == name)
 }
 
 #[cfg(test)]
@@ -191,13 +162,13 @@ mod tests {
     #[test]
     fn grants_are_read_from_the_jar_of_the_template_alone() {
         let headers = cookies(&["__Host-preview=p; preview=l", "__Host-preview-w=w"]);
-        assert_eq!(Jar::Secure.grants(&headers).collect::<Vec<_>>(), [("p", false), ("w", true)]);
-        assert_eq!(Jar::Plain.grants(&headers).collect::<Vec<_>>(), [("l", false)]);
+        assert_eq!(secure().grants(&headers).collect::<Vec<_>>(), [("p", false), ("w", true)]);
+        assert_eq!(plain().grants(&headers).collect::<Vec<_>>(), [("l", false)]);
         for (template, jar) in [
-            ("https://{id}.preview.example.com", Jar::Secure),
-            ("http://preview-{port}.localhost:8080", Jar::Secure),
-            ("http://preview-{port}.preview.example.com", Jar::Plain),
-            ("http://preview-{port}.notlocalhost", Jar::Plain),
+            ("https://{id}.preview.example.com", secure()),
+            ("http://preview-{port}.localhost:8080", secure()),
+            ("http://preview-{port}.preview.example.com", plain()),
+            ("http://preview-{port}.notlocalhost", plain()),
         ] {
             assert_eq!(Jar::of(&template.parse().expect("valid")), jar, "{template}");
         }
@@ -236,22 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_handed_over_as_the_contract_says() {
-        let handed = Jar::Secure.hand_over("G", Duration::from_hours(8));
-        assert_eq!(
-            handed,
-            [
-                "__Host-preview=G; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=633600; Partitioned",
-                "__Host-preview-w=G; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=633600",
-            ]
-        );
-        let plain = Jar::Plain.hand_over("G", Duration::from_hours(8));
-        assert_eq!(plain, ["preview=G; Path=/; HttpOnly; SameSite=Lax; Max-Age=633600"]);
-    }
-
-    #[test]
     fn those_of_the_host_names_former_holder_are_ended_by_name() {
-        let ended = Jar::Secure.expire_others(&cookies(&["sid=1; __Host-preview=x; b=2"]));
+        let ended = secure().expire_others(&cookies(&["sid=1; __Host-preview=x; b=2"]));
         assert_eq!(
             ended,
             [
@@ -261,7 +218,15 @@ mod tests {
                 "b=; Path=/; Max-Age=0; Secure; SameSite=None; Partitioned",
             ]
         );
-        assert_eq!(Jar::Plain.expire_others(&cookies(&["sid=1"])), ["sid=; Path=/; Max-Age=0"]);
+        assert_eq!(plain().expire_others(&cookies(&["sid=1"])), ["sid=; Path=/; Max-Age=0"]);
+    }
+
+    fn secure() -> Jar {
+        Jar::of(&"https://{id}.preview.example.com".parse().expect("valid"))
+    }
+
+    fn plain() -> Jar {
+        Jar::of(&"http://{id}.preview.example.com".parse().expect("valid"))
     }
 
     fn set(cookie: &'static str, embedded: bool) -> Option<String> {

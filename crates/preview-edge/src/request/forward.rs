@@ -15,7 +15,6 @@ use super::quota::{Kind, Place};
 use crate::access::{Admitted, without_token};
 use crate::body::Body;
 use crate::config::Handoff;
-use crate::headers::cookies::Jar;
 use crate::headers::forwarded::{Asked, Via};
 use crate::headers::request::is_embedded;
 use crate::headers::response::Asking;
@@ -40,7 +39,7 @@ pub(super) async fn to_dev_server(
     let (policy, origins) = (entry.route.policy, &entry.computed.origins);
     let asking = Asking {
         authenticated: admitted.authenticated,
-        embedded: shared.global.jar == Jar::Secure && is_embedded(request.headers()),
+        embedded: shared.global.jar.is_secure() && is_embedded(request.headers()),
         shows_token: admitted.shows_token,
     };
     if admitted.hand_over.as_ref().is_some_and(crate::access::HandOver::clears) {

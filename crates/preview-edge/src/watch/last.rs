@@ -57,9 +57,9 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut progress: Receiver<Progress>) 
         written = progress.borrow().tables;
         let (table, path) = (shared.table.load_full(), path.clone());
         // A disk that is slow or full stops nothing but this.
-        match tokio::task::spawn_blocking(move || state::write(&path, &render(&table))).await {
-            Ok(Err(error)) => tracing::error!(%error, "the last table cannot be kept"),
-            Ok(Ok(())) | Err(_) => {}
+        let kept = tokio::task::spawn_blocking(move || state::write(&path, &render(&table))).await;
+        if let Ok(Err(error)) = kept {
+            tracing::error!(%error, "the last table cannot be kept");
         }
         tokio::time::sleep(REST).await;
     }

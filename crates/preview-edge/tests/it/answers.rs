@@ -11,6 +11,7 @@ use crate::client::{SOON, connect, wait_for};
 use crate::daemon::{FakeDaemon, route};
 use crate::edge::{Edge, config};
 use crate::recorder::Recorder;
+use crate::stage::Stage;
 use crate::viewer::{Answer, NAVIGATION, ask, cookie, get, grant, grant_for, link, private, raw};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -19,13 +20,13 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 fn unknown_host_nothing_attached_and_not_let_in_get_the_same_bytes() {
     let server = Recorder::answering(OK);
     let stage = Stage::with(vec![private("app", server.port), private("down", free_port().expect("a port"))]);
-    let stale = "Cookie: preview=1.1.nonsense\r\n";
+    let forged = "Cookie: preview=1.1.nonsense\r\n";
     let uniform = without_date(&get(stage.edge.http, "nobody.preview.test", "/", ""));
     assert!(uniform.starts_with("HTTP/1.1 502"), "{uniform}");
     for host in
         ["app.preview.test", "down.preview.test", "nobody.preview.test", "preview.test", "other.example"]
     {
-        for headers in ["", stale, NAVIGATION, "Accept: application/json\r\n"] {
+        for headers in ["", forged, NAVIGATION, "Accept: application/json\r\n"] {
             for target in ["/", "/x?session_id=s&token=wrong", "/x?session_id=other&token=wrong"] {
                 let answer = get(stage.edge.http, host, target, headers);
                 assert_eq!(without_date(&answer), uniform, "{host}{target} {headers}");
@@ -116,8 +117,9 @@ fn speaks_no_http_is_502_upstream_not_http() {
 #[test]
 fn no_grant_is_401_where_hosts_cannot_be_guessed() {
     let server = Recorder::answering(OK);
-    let stage = Stage::unguessable(|id| private(id, server.port));
-    let host = stage.route.url.host.as_str();
+    let stage = Stage::unguessable(private(ID, server.port));
+    let host = format!("{ID}.preview.test");
+    let host = host.as_str();
     let page = get(stage.edge.http, host, "/", NAVIGATION);
     assert_eq!(page.status(), 401);
     assert!(page.body().contains("by its link"), "{page:?}");
@@ -320,44 +322,7 @@ fn a_request_of_a_foreign_page_with_the_cookie_alone_is_403() {
 }
 
 const HOST: &str = "app.preview.test";
-
-/// An edge with routes.
-struct Stage {
-    daemon: FakeDaemon,
-    edge: Edge,
-    _scratch: Scratch,
-}
-
-struct Unguessable {
-    route: Route,
-    edge: Edge,
-    _daemon: FakeDaemon,
-    _scratch: Scratch,
-}
-
-impl Stage {
-    fn with(routes: Vec<Route>) -> Self {
-        Self::of(routes, |_| {})
-    }
-
-    fn of(routes: Vec<Route>, change: impl FnOnce(&mut Config)) -> Self {
-        let scratch = Scratch::new().expect("a folder");
-        let daemon = FakeDaemon::with_routes(&scratch, routes);
-        let mut config = config(&scratch);
-        change(&mut config);
-        Self { daemon, edge: Edge::start(config), _scratch: scratch }
-    }
-
-    fn unguessable(route: impl FnOnce(&str) -> Route) -> Unguessable {
-        let scratch = Scratch::new().expect("a folder");
-        let route = route("abcdefghijklmnopqrstuvwxyz");
-        let daemon = FakeDaemon::with_routes(&scratch, vec![route.clone()]);
-        let mut config = config(&scratch);
-        config.template = "http://{id}.preview.test".parse().expect("a template");
-        config.access.template = config.template.clone();
-        Unguessable { route, edge: Edge::start(config), _daemon: daemon, _scratch: scratch }
-    }
-}
+const ID: &str = "abcdefghijklmnopqrstuvwxyz";
 
 /// A server on a port that was not one before.
 fn listen(port: u16) -> std::thread::JoinHandle<()> {

@@ -5,6 +5,8 @@ mod edge;
 mod client;
 mod recorder;
 mod viewer;
+mod stage;
+mod http2;
 
 mod certificates;
 mod connections;
@@ -12,3 +14,9 @@ mod feed;
 mod owners;
 mod restarts;
 mod answers;
+mod handover;
+mod headers;
+mod bodies;
+mod sockets;
+mod smuggling;
+mod daemon_host;
