@@ -32,6 +32,7 @@ pub(crate) struct Traffic {
     open: AtomicU32,
     reported_visit: AtomicU64,
     reported_presence: AtomicU64,
+    reported_open: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +144,8 @@ impl Traffic {
             bytes_in: sum(|slot| &slot.bytes_in),
             bytes_out: sum(|slot| &slot.bytes_out),
         };
-        (entry != ActivityEntry::default()).then_some(entry)
+        let has_closed = self.reported_open.swap(open, Ordering::Relaxed) > open;
+        (has_closed || entry != ActivityEntry::default()).then_some(entry)
     }
 }
 
@@ -196,7 +198,8 @@ mod tests {
         assert_eq!(traffic.take(10).map(|it| (it.open, it.presence_ago_ms)), Some((1, Some(0))));
         assert_eq!(traffic.take(20).map(|it| (it.open, it.presence_ago_ms)), Some((1, Some(0))));
         traffic.closed();
-        assert_eq!(traffic.take(30), None);
+        assert_eq!(traffic.take(30).map(|it| (it.open, it.presence_ago_ms)), Some((0, None)));
+        assert_eq!(traffic.take(40), None);
     }
 
     #[test]

@@ -243,6 +243,43 @@ fn a_request_that_may_not_be_repeated_is_sent_once() {
 }
 
 #[test]
+fn a_client_that_leaves_a_silent_stream_is_noticed() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let app = route("app", Recorder::answering(head).port);
+    let stage = Stage::with(vec![app.clone()]);
+    let mut stream = connect(stage.edge.http).expect("connected");
+    write!(stream, "GET /sse HTTP/1.1\r\nHost: {HOST}\r\n\r\n").expect("taken");
+    read_until(&mut stream, "\r\n\r\n");
+    let open = || {
+        let reports = stage.daemon.reports();
+        reports
+            .iter()
+            .flat_map(|it| &it.entries)
+            .filter(|it| it.id == app.id.to_string())
+            .last()
+            .map(|it| it.open)
+    };
+    poll_for("the open stream", SOON, || open().filter(|open| *open == 1)).expect("reported");
+    drop(stream);
+    poll_for("its end", SOON, || open().filter(|open| *open == 0)).expect("reported");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_http2_head_has_a_length_and_no_body() {
+    let server = Recorder::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n");
+    let stage = Stage::secure(vec![route("app", server.port)], |_| {});
+    let mut client = Client::connect(&stage, HOST).await;
+    for (host, status) in [(HOST, 200), ("nobody.preview.test", 502)] {
+        let request =
+            Request::head(format!("https://{host}/")).body(crate::http2::nothing()).expect("a request");
+        let answer = client.send(request).await.expect("an answer");
+        assert_eq!(answer.status(), status);
+        assert_ne!(answer.headers()["content-length"], "0");
+        assert_eq!(text(answer).await, "");
+    }
+}
+
+#[test]
 fn a_client_that_leaves_takes_the_request_to_the_dev_server_along() {
     let (server, sent) = source(usize::MAX);
     let stage = Stage::with(vec![route("app", server)]);
