@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use preview_core::ports::Port;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -70,11 +71,14 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`], before anything is served.
-pub fn start(config: Config) -> Result<Running, StartError> {
+pub fn start(mut config: Config) -> Result<Running, StartError> {
     let lock = state::take(&config.state_dir)?;
     let count = threads(&config);
     let mut http = bind(config.http, count)?;
     let mut https = bind(config.https, count)?;
+    // Where the system chose a port, nobody could have told us.
+    let ports = http.addresses.iter().chain(&https.addresses).filter_map(|it| Port::new(it.port()).ok());
+    config.ports.own.extend(ports);
     let keeper = config.https.is_some().then(|| Keeper::start(&config, clock::wall())).transpose()?;
     let resolver = keeper.as_ref().map(|keeper| Arc::clone(&keeper.resolver));
     let acceptor = resolver.clone().map(tls::acceptor).transpose().map_err(StartError::Tls)?;

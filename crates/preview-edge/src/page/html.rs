@@ -167,6 +167,13 @@ mod tests {
     use preview_core::refusal::Code;
 
     #[test]
+    fn dump() {
+        for (n, t, w) in [("uniform", UNIFORM, false), ("waiting", WAITING, true), ("owner", WAITING_FOR_OWNER, true), ("unauthorized", UNAUTHORIZED, false)] {
+            std::fs::write(format!("/tmp/page-{n}.html"), page(t, w).0).unwrap();
+        }
+    }
+
+    #[test]
     fn every_page_says_what_why_and_what_next_under_a_known_code() {
         for text in [
             UNIFORM,

@@ -15,9 +15,9 @@ use xtask::real::{free_port, poll_for};
 use crate::client::{SOON, connect};
 use crate::daemon::route;
 use crate::http2::{Client, text};
-use crate::recorder::{Recorder, values};
+use crate::recorder::{Recorder, read_until, values};
 use crate::stage::Stage;
-use crate::viewer::{ask, get, raw};
+use crate::viewer::{ask, raw};
 
 const HOST: &str = "app.preview.test";
 const MIB: usize = 1 << 20;
@@ -203,46 +203,6 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
-fn a_server_of_http_1_0_is_read_to_its_end() {
-    let port = free_port().expect("a port");
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("free");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end");
-        }
-    });
-    let stage = Stage::with(vec![route("app", port)]);
-    for _ in 0..2 {
-        let answer = get(stage.edge.http, HOST, "/", "");
-        assert!(answer.0.starts_with("HTTP/1.1 200 OK") && answer.0.contains("to the end"), "{answer:?}");
-    }
-}
-
-#[test]
-fn a_connection_that_the_dev_server_closed_costs_no_request_that_may_be_repeated() {
-    let (port, accepted) = closing_after_each(true);
-    let stage = Stage::of(vec![route("app", port)], |config| config.threads = 1);
-    for n in 1..=5 {
-        let answer = get(stage.edge.http, HOST, "/", "");
-        assert_eq!(answer.status(), 200, "request {n}");
-    }
-    assert!(accepted.load(Ordering::Relaxed) >= 5);
-}
-
-#[test]
-fn a_request_that_may_not_be_repeated_is_sent_once() {
-    let (port, accepted) = closing_after_each(false);
-    let stage = Stage::of(vec![route("app", port)], |config| config.threads = 1);
-    let answer = ask(stage.edge.http, HOST, "POST /", "Content-Length: 2\r\n\r\nhi");
-    assert_eq!(answer.status(), 502, "{answer:?}");
-    assert_eq!(accepted.load(Ordering::Relaxed), 1);
-    let answer = get(stage.edge.http, HOST, "/", "");
-    assert_eq!(answer.status(), 502, "a fresh connection is no reason to try again");
-    assert_eq!(accepted.load(Ordering::Relaxed), 2);
-}
-
-#[test]
 fn a_client_that_leaves_a_silent_stream_is_noticed() {
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     let app = route("app", Recorder::answering(head).port);
@@ -252,12 +212,7 @@ fn a_client_that_leaves_a_silent_stream_is_noticed() {
     read_until(&mut stream, "\r\n\r\n");
     let open = || {
         let reports = stage.daemon.reports();
-        reports
-            .iter()
-            .flat_map(|it| &it.entries)
-            .filter(|it| it.id == app.id.to_string())
-            .last()
-            .map(|it| it.open)
+        reports.iter().flat_map(|it| &it.entries).rfind(|it| it.id == app.id.to_string()).map(|it| it.open)
     };
     poll_for("the open stream", SOON, || open().filter(|open| *open == 1)).expect("reported");
     drop(stream);
@@ -338,28 +293,6 @@ fn dying(rest: &'static str) -> u16 {
     server.port
 }
 
-/// A server that answers one request of each connection, if at all, and closes it without a word at the second.
-fn closing_after_each(answers: bool) -> (u16, Arc<AtomicUsize>) {
-    let port = free_port().expect("a port");
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("free");
-    let accepted = Arc::<AtomicUsize>::default();
-    let count = Arc::clone(&accepted);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            count.fetch_add(1, Ordering::Relaxed);
-            std::thread::spawn(move || {
-                read_until(&mut stream, "\r\n\r\n");
-                if answers {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-                    // The next one is read and left without an answer.
-                    let _ = stream.read(&mut [0; 16]);
-                }
-            });
-        }
-    });
-    (port, accepted)
-}
-
 /// Waits until a count has stood still for a while.
 fn settled(count: &AtomicUsize) {
     let mut last = (usize::MAX, std::time::Instant::now());
@@ -371,20 +304,6 @@ fn settled(count: &AtomicUsize) {
         (last.1.elapsed() > Duration::from_millis(300)).then_some(())
     })
     .expect("it goes on without end");
-}
-
-fn read_until(stream: &mut TcpStream, end: &str) -> String {
-    let mut text = Vec::new();
-    while !text.windows(end.len()).any(|part| part == end.as_bytes()) {
-        let mut byte = [0];
-        if stream.read_exact(&mut byte).is_err() {
-            break;
-        }
-        text.push(byte[0]);
-    }
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(text.contains(end), "{end:?} in {text:?}");
-    text
 }
 
 /// How many bytes are left.

@@ -1,15 +1,17 @@
 //! TLS: what is spoken, which certificate is shown, and what happens when it changes.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use preview_edge::config::{Config, TlsSource};
-use xtask::real::{Authority, Certificate, Scratch};
+use tokio::task::JoinHandle;
+use xtask::real::{Authority, Certificate, Scratch, free_port_outside};
 
 use crate::client::{SOON, Secure};
-use crate::edge::{Edge, config};
+use crate::edge::{Edge, Program, config};
 
 const HOST: &str = "app.preview.test";
 
@@ -75,54 +77,46 @@ fn the_rehearsal_certificate_is_kept_from_start_to_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewed_certificate_is_shown_and_no_request_is_lost_on_the_way() {
     let scratch = Scratch::new().expect("a folder");
-    let (authority, old) = issued(&scratch, "old");
-    let (other, new) = issued(&scratch, "new");
-    let files = install(&scratch, &old);
-    let edge = Edge::start(with_https(&scratch, files));
-    let roots =
-        [std::fs::read(&authority.root).expect("a root"), std::fs::read(&other.root).expect("a root")]
-            .concat();
-    let https = secure(&edge);
+    let (old_authority, old) = issued(&scratch, "old");
+    let (new_authority, new) = issued(&scratch, "new");
+    let (cert, key) = install(&scratch, &old);
+    let https = SocketAddr::from(([127, 0, 0, 1], free_port_outside().expect("a port")));
+    let mut edge = Program::start_with(
+        &scratch,
+        &format!(
+            "https: \"{https}\", tls: {{ mode: files, cert: {}, key: {} }}, limits: {{ misses_per_minute: 1000000 }}",
+            cert.display(),
+            key.display()
+        ),
+    );
+    edge.process.wait_for_line("the edge serves", SOON).expect("it starts");
+    let roots = [&old_authority, &new_authority].map(|it| std::fs::read(&it.root).expect("a root")).concat();
     let mut kept = Secure::connect(https, HOST, &roots).await.expect("connected");
     assert_eq!(kept.get(HOST).await.expect("an answer"), 502);
-
-    // Load: connections all the time, none of which may fail.
-    let (stop, made) =
-        (std::sync::Arc::new(AtomicBool::new(false)), std::sync::Arc::new(AtomicUsize::new(0)));
-    let load = tokio::spawn({
-        let (stop, made, roots) = (stop.clone(), made.clone(), roots.clone());
-        async move {
-            while !stop.load(Ordering::Relaxed) {
-                let mut client = Secure::connect(https, HOST, &roots).await.expect("connected under load");
-                assert_eq!(client.get(HOST).await.expect("an answer under load"), 502);
-                made.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    });
-    let first = kept.shown.clone();
+    let load = Load::start(https, roots.clone());
 
     // Garbage is not taken, and half a renewal neither.
-    std::fs::write(scratch.join("cert.pem"), "no PEM at all").expect("written");
-    wait_for_looks(&made).await;
-    assert_eq!(Secure::connect(https, HOST, &roots).await.expect("connected").shown, first);
-    std::fs::copy(&new.chain, scratch.join("cert.pem")).expect("copied");
-    wait_for_looks(&made).await;
-    assert_eq!(Secure::connect(https, HOST, &roots).await.expect("connected").shown, first);
+    std::fs::write(&cert, "no PEM at all").expect("written");
+    refusal(&mut edge, "holds no certificate");
+    std::fs::copy(&new.chain, &cert).expect("copied");
+    refusal(&mut edge, "is not the key of the certificate");
+    let first = Secure::connect(https, HOST, &roots).await.expect("connected").shown;
+    assert_eq!(first, kept.shown);
 
-    std::fs::copy(&new.key, scratch.join("key.pem")).expect("copied");
+    std::fs::copy(&new.key, &key).expect("copied");
     let changed =
         async { while Secure::connect(https, HOST, &roots).await.expect("connected").shown == first {} };
     tokio::time::timeout(SOON, changed).await.expect("the new certificate is shown");
     assert_eq!(kept.get(HOST).await.expect("the old connection still serves"), 502);
-    stop.store(true, Ordering::Relaxed);
-    load.await.expect("no connection was lost");
+    assert!(load.end().await > 0);
 }
 
 #[test]
 fn a_certificate_that_cannot_be_shown_refuses_the_start_with_file_and_reason() {
     let scratch = Scratch::new().expect("a folder");
     let (_, certificate) = issued(&scratch, "one");
-    let files = install(&scratch, &certificate);
+    let (cert, key) = install(&scratch, &certificate);
+    let files = TlsSource::Files { cert, key };
     chmod(&scratch.join("key.pem"), 0o644);
     let refused = Edge::try_start(with_https(&scratch, files.clone())).err().expect("too open").to_string();
     assert!(refused.contains("key.pem") && refused.contains("0644"), "{refused}");
@@ -132,14 +126,39 @@ fn a_certificate_that_cannot_be_shown_refuses_the_start_with_file_and_reason() {
     assert!(refused.contains("cert.pem: cannot be read"), "{refused}");
 }
 
-/// Waits until the edge has had time to look at the files twice, told by the load that it bore meanwhile.
-async fn wait_for_looks(made: &AtomicUsize) {
-    let begun = std::time::Instant::now();
-    let before = made.load(Ordering::Relaxed);
-    while begun.elapsed() < std::time::Duration::from_millis(2_500) || made.load(Ordering::Relaxed) == before
-    {
-        tokio::time::sleep(xtask::real::wait::PAUSE).await;
+/// Connections one after the other, none of which may fail.
+struct Load {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
+}
+
+impl Load {
+    fn start(https: SocketAddr, roots: Vec<u8>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut served = 0;
+            while !stopping.load(Ordering::Relaxed) {
+                let mut client = Secure::connect(https, HOST, &roots).await.expect("connected under load");
+                assert_eq!(client.get(HOST).await.expect("an answer under load"), 502);
+                served += 1;
+            }
+            served
+        });
+        Self { stop, task }
     }
+
+    /// How many were served.
+    async fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("no connection was lost")
+    }
+}
+
+/// Waits until the edge has said why it does not take what it found.
+fn refusal(edge: &mut Program, why: &str) {
+    let line = edge.process.wait_for_line(why, SOON).expect("it says so");
+    assert!(line.contains("the last good one stays"), "{line}");
 }
 
 fn rehearsal() -> (Scratch, Edge) {
@@ -164,12 +183,12 @@ fn issued(scratch: &Scratch, name: &str) -> (Authority, Certificate) {
     (authority, certificate)
 }
 
-fn install(scratch: &Scratch, certificate: &Certificate) -> TlsSource {
+fn install(scratch: &Scratch, certificate: &Certificate) -> (PathBuf, PathBuf) {
     let (cert, key) = (scratch.join("cert.pem"), scratch.join("key.pem"));
     std::fs::copy(&certificate.chain, &cert).expect("copied");
     std::fs::copy(&certificate.key, &key).expect("copied");
     chmod(&key, 0o600);
-    TlsSource::Files { cert, key }
+    (cert, key)
 }
 
 fn chmod(path: &Path, mode: u32) {

@@ -142,7 +142,11 @@ pub(crate) fn folder(scratch: &Scratch) -> PathBuf {
 
 /// A public route of `http://NAME.preview.test` to a port of 127.0.0.1, with who listens there now.
 pub(crate) fn route(name: &str, port: u16) -> Route {
-    let listener = Listener { address: Loopback::V4, port: Port::new(port).expect("not zero") };
+    route_to(name, Loopback::V4, port)
+}
+
+pub(crate) fn route_to(name: &str, address: Loopback, port: u16) -> Route {
+    let listener = Listener { address, port: Port::new(port).expect("not zero") };
     let seen =
         Diag::open().and_then(|mut kernel| kernel.listener(listener.socket_addr())).expect("the kernel");
     let owner = seen.map_or(RouteOwner { uid: 0, inode: 0, cgroup: None }, |seen| RouteOwner {

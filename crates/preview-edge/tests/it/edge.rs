@@ -89,35 +89,33 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(scratch: &Scratch) -> Self {
-        Self::run(scratch, Vec::new())
+        Self::run(scratch, Vec::new(), "")
     }
 
     /// Allowed no more than so many open files.
     pub(crate) fn start_with_files(scratch: &Scratch, most: u32) -> Self {
-        Self::run(scratch, vec!["prlimit".to_owned(), format!("--nofile={most}")])
+        Self::run(scratch, vec!["prlimit".to_owned(), format!("--nofile={most}")], "")
     }
 
-    fn run(scratch: &Scratch, mut command: Vec<String>) -> Self {
+    /// With these further keys below `edge`.
+    pub(crate) fn start_with(scratch: &Scratch, keys: &str) -> Self {
+        Self::run(scratch, Vec::new(), keys)
+    }
+
+    fn run(scratch: &Scratch, mut command: Vec<String>, keys: &str) -> Self {
         let port = free_port_outside().expect("a port");
         let text = format!(
             "web_preview:\n  public_url_template: \"http://{{name}}.preview.test\"\n  state_dir: {0}\n  \
-             edge: {{ http: \"127.0.0.1:{port}\", state_dir: {1}, daemon: {0}/run/edge.sock }}\n",
+             edge: {{ http: \"127.0.0.1:{port}\", state_dir: {1}, daemon: {0}/run/edge.sock, {keys} }}\n",
             scratch.path().display(),
             state_dir(scratch).display(),
         );
         let config = scratch.write("config.yaml", text).expect("written");
-        command.extend([
-            bin("preview-edge").expect("built").display().to_string(),
-            "--config".to_owned(),
-            config.display().to_string(),
-        ]);
+        let program = bin("preview-edge").expect("built").display().to_string();
+        command.extend([program, "--config".to_owned(), config.display().to_string()]);
         let process = spawn(&command, scratch.path());
-        Self {
-            process,
-            http: SocketAddr::from(([127, 0, 0, 1], port)),
-            command,
-            folder: scratch.path().to_owned(),
-        }
+        let http = SocketAddr::from(([127, 0, 0, 1], port));
+        Self { process, http, command, folder: scratch.path().to_owned() }
     }
 
     /// Kills it outright and starts it again at once.

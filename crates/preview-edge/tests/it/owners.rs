@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use preview_core::listener::Loopback;
 use xtask::real::{Process, Scratch, free_port, http_server};
 
 use crate::client::{SOON, get, wait_for};
-use crate::daemon::{FakeDaemon, route};
+use crate::daemon::{FakeDaemon, route, route_to};
 use crate::edge::{Edge, config};
 
 const HOST: &str = "app.preview.test";
@@ -39,10 +40,24 @@ fn a_squatter_beside_a_wildcard_listener_gets_no_byte() {
     let _daemon = FakeDaemon::with_routes(&scratch, vec![route("app", port)]);
     let edge = Edge::start(config(&scratch));
     assert_eq!(get(edge.http, HOST).expect("an answer").0, 200);
-    // Linux lets a more exact address be bound beside a wildcard only if both set SO_REUSEADDR and the first does
-    // not listen, or both share by SO_REUSEPORT as one user: here it is refused outright.
-    assert!(Squatter::try_start(port).is_err());
+    // Whoever listens everywhere holds the more exact addresses as well.
+    let refused = Squatter::try_start(port).err().expect("the address is held");
+    assert!(refused.contains("Address already in use"), "{refused}");
     assert_eq!(get(edge.http, HOST).expect("an answer").0, 200);
+}
+
+#[test]
+fn a_squatter_on_the_other_loopback_is_not_even_dialled() {
+    let scratch = Scratch::new().expect("a folder");
+    let port = free_port().expect("a port");
+    let words = ["python3", "-m", "http.server", &port.to_string(), "--bind", "::1"];
+    let mut server = Process::spawn_line(&words, scratch.path()).expect("Python");
+    server.wait_for_port(port, SOON).expect("it listens");
+    let squatter = Squatter::start(port);
+    let _daemon = FakeDaemon::with_routes(&scratch, vec![route_to("app", Loopback::V6, port)]);
+    let edge = Edge::start(config(&scratch));
+    assert_eq!(get(edge.http, HOST).expect("an answer").0, 200);
+    assert!(!squatter.process.output().contains("connection over"), "{}", squatter.process.output());
 }
 
 #[test]
@@ -114,7 +129,9 @@ impl Squatter {
 
     fn try_start(port: u16) -> Result<Self, String> {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c", SQUATTER]);
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        // The system's own: one under a home folder is closed to that user.
+        command.args(["/usr/bin/python3", "-c", SQUATTER]);
         let mut process = Process::spawn(command.arg(port.to_string())).map_err(|error| error.to_string())?;
         process.wait_for_line("listening", SOON).map_err(|error| error.to_string())?;
         Ok(Self { process })

@@ -67,6 +67,21 @@ pub(crate) fn values(text: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Reads until `end` has come.
+pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = Vec::new();
+    while !text.windows(end.len()).any(|part| part == end.as_bytes()) {
+        let mut byte = [0];
+        if stream.read_exact(&mut byte).is_err() {
+            break;
+        }
+        text.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains(end), "{end:?} in {text:?}");
+    text
+}
+
 fn push(noted: &Mutex<Vec<Vec<u8>>>) -> usize {
     let mut noted = noted.lock().expect("sound");
     noted.push(Vec::new());
