@@ -130,7 +130,7 @@ const SCRIPT: &str = include_str!("wait.js");
 
 /// For browsers that run no scripts.
 const REFRESH: &str = "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n";
-const BAR: &str = "<div class=\"bar\"></div>\n";
+const BAR: &str = "<div class=\"bar\" role=\"progressbar\" aria-label=\"Waiting for the server\"></div>\n";
 
 /// What a page may do: look as it looks; one that waits may also ask again.
 struct Policies {
@@ -165,13 +165,6 @@ pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
 mod tests {
     use super::*;
     use preview_core::refusal::Code;
-
-    #[test]
-    fn dump() {
-        for (n, t, w) in [("uniform", UNIFORM, false), ("waiting", WAITING, true), ("owner", WAITING_FOR_OWNER, true), ("unauthorized", UNAUTHORIZED, false)] {
-            std::fs::write(format!("/tmp/page-{n}.html"), page(t, w).0).unwrap();
-        }
-    }
 
     #[test]
     fn every_page_says_what_why_and_what_next_under_a_known_code() {
