@@ -211,9 +211,10 @@ impl State {
         assert!(path.ends_with("/listener"), "{path}");
         told.asked.push(serde_json::from_slice(body).expect("a listener"));
         let admitted = serde_json::to_string(&ListenerAdmitted { revision: 1 }).expect("JSON");
-        let answer = match told.admits {
-            true => status(StatusCode::OK, admitted),
-            false => status(StatusCode::CONFLICT, String::new()),
+        let answer = if told.admits {
+            status(StatusCode::OK, admitted)
+        } else {
+            status(StatusCode::CONFLICT, String::new())
         };
         (told.hangs, answer)
     }
