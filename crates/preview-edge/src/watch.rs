@@ -89,18 +89,20 @@ async fn once(
 ) -> Result<std::convert::Infallible, Ended> {
     let mut feed = shared.daemon.feed(applier.resume()).await?;
     let mut buffer = BytesMut::new();
+    // The table that is being made; nobody else publishes any.
+    let mut next = None;
     loop {
-        let mut next = (**shared.table.load()).clone();
+        let lines = lines(&mut feed, &mut buffer).await?;
+        let table = next.get_or_insert_with(|| Table::clone(&shared.table.load()));
         let mut whole = false;
-        for line in lines(&mut feed, &mut buffer).await? {
+        for line in lines {
             if let FeedLine::Hello { node, .. } = &line {
                 progress.send_modify(|it| it.node = Some(node.clone()));
             }
-            whole |= applier.apply(line, &mut next)?;
+            whole |= applier.apply(line, table)?;
         }
-        if whole {
-            next.stale = false;
-            publish(shared, next, applier.take_ended());
+        if let Some(table) = next.take_if(|_| whole) {
+            publish(shared, Table { stale: false, ..table }, applier.take_ended());
             progress.send_modify(|it| {
                 it.tables += 1;
                 it.tried = true;

@@ -104,24 +104,40 @@ impl Keeper {
     }
 
     /// Looks for changes for ever. The last good certificate stays in force until a better one is there.
-    pub(crate) async fn keep(mut self) {
+    pub(crate) async fn keep(self) {
+        let Self { mut source, resolver } = self;
         loop {
             tokio::time::sleep(LOOK).await;
             let now = crate::clock::wall();
-            let looked = match &mut self.source {
-                Source::Files(files) => files.look(now),
-                Source::SelfSigned(own) => own.look(now),
+            // A file system that hangs must not hold up the route feed.
+            let look = tokio::task::spawn_blocking(move || {
+                let looked = source.look(now);
+                (source, looked)
+            });
+            let Ok((looking, looked)) = look.await else {
+                tracing::error!("certificates are no longer looked after: looking for them panicked");
+                return;
             };
+            source = looking;
             match looked {
                 Ok(None) => {}
                 Ok(Some(shown)) => {
                     tracing::info!(names = ?shown.names, "a new certificate is in force");
-                    self.resolver.put(shown);
+                    resolver.put(shown);
                 }
                 Err(error) => {
                     tracing::error!(%error, "the certificate is not taken, the last good one stays");
                 }
             }
+        }
+    }
+}
+
+impl Source {
+    fn look(&mut self, now: Wall) -> Result<Option<Shown>, CertError> {
+        match self {
+            Self::Files(files) => files.look(now),
+            Self::SelfSigned(own) => own.look(now),
         }
     }
 }

@@ -20,6 +20,7 @@ fn an_edge_that_is_killed_is_back_within_a_second_with_the_daemon_away() {
     wait_for(program.http, HOST, 200, SOON);
     poll_for("the table on disk", SOON, || has_kept(&state_dir(&scratch), HOST).then_some(())).expect("kept");
     drop(daemon);
+    program.process.wait_for_line("its last routes stay in force", SOON).expect("it says so");
     // Connections of the one that dies must not hold the address.
     let _open = connect(program.http).expect("connected");
     let begun = Instant::now();
