@@ -8,7 +8,11 @@ use preview_edge::config::{Config, Limits, Times};
 use xtask::real::{Scratch, poll_for};
 
 use crate::client::{SOON, connect, get};
+use crate::daemon::route;
 use crate::edge::{Edge, config};
+use crate::http2::Client;
+use crate::recorder::Recorder;
+use crate::stage::Stage;
 
 #[test]
 fn a_header_that_trickles_in_is_hung_up_on_in_time() {
@@ -50,6 +54,22 @@ fn a_connection_that_idles_is_closed_without_an_answer() {
     let begun = Instant::now();
     assert_eq!(rest(&mut client), "");
     assert!(begun.elapsed() >= IDLE / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_http2_an_idle_connection_ends_and_one_that_waits_for_an_answer_does_not() {
+    let recorder = Recorder::with(|stream| {
+        // Longer than a connection may idle.
+        std::thread::sleep(IDLE * 2);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let stage = Stage::secure(vec![route("app", recorder.port)], |config| config.times = quick_times());
+    let mut silent = Client::connect(&stage, "app.preview.test").await;
+    let mut client = Client::connect(&stage, "app.preview.test").await;
+    assert_eq!(client.get("app.preview.test", "/", &[]).await.status(), 200);
+    assert!(silent.ended(SOON).await < IDLE * 2, "it never asked for anything");
+    let took = client.ended(SOON).await;
+    assert!(took >= IDLE / 2, "{took:?}");
 }
 
 #[test]
@@ -113,8 +133,11 @@ const HEADER: Duration = Duration::from_millis(400);
 const IDLE: Duration = Duration::from_millis(1_500);
 
 fn quick(scratch: &Scratch) -> Config {
-    let config = config(scratch);
-    Config { times: Times { header: HEADER, keep_alive: IDLE, ..config.times }, ..config }
+    Config { times: quick_times(), ..config(scratch) }
+}
+
+fn quick_times() -> Times {
+    Times { header: HEADER, keep_alive: IDLE, drain: Duration::from_secs(1), ..Times::default() }
 }
 
 /// Asks and reads the whole answer; the connection stays.

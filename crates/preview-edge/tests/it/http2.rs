@@ -1,6 +1,7 @@
 //! A client that speaks HTTP/2 over TLS, and opens WebSockets by extended CONNECT.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Version};
@@ -14,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
+use xtask::real::wait::PAUSE;
 
 use crate::edge::state_dir;
 use crate::stage::Stage;
@@ -60,6 +62,18 @@ impl Client {
             request = request.header(*name, *value);
         }
         self.send(request.body(nothing()).expect("a request")).await.expect("an answer")
+    }
+
+    /// How long it takes until the edge has taken leave.
+    pub(crate) async fn ended(&mut self, within: Duration) -> Duration {
+        let begun = Instant::now();
+        let closed = async {
+            while !self.0.is_closed() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(within, closed).await.expect("the edge takes leave");
+        begun.elapsed()
     }
 
     pub(crate) async fn send(&mut self, request: Request<AnyBody>) -> hyper::Result<Response<Incoming>> {
