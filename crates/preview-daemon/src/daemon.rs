@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use preview_core::attachment::Attachment;
 use preview_core::command::{Authority, Command, Context, Entropy};
 use preview_core::event::Event;
 use preview_core::id::{AttachmentId, SessionId, UserId};
@@ -46,8 +47,8 @@ struct Inner {
     sockets: Sockets,
     tasks: Tasks,
     probe: Probe,
-    /// Attachments whose servers are being asked in the background.
-    asking: Mutex<HashSet<AttachmentId>>,
+    /// Attachments, and the inodes of their servers that are being asked in the background.
+    asking: Mutex<HashSet<(AttachmentId, u64)>>,
     background: TaskTracker,
     stop: CancellationToken,
 }
@@ -179,9 +180,10 @@ impl Daemon {
     }
 
     /// Claims the asking of an attachment's server, so that it is asked once at a time.
-    pub(crate) fn claim_asking(&self, id: AttachmentId) -> Option<Asking> {
+    pub(crate) fn claim_asking(&self, it: &Attachment) -> Option<Asking> {
+        let server = (it.id, it.owner.inode);
         let mut asking = self.inner.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.insert(id).then(|| Asking { daemon: self.clone(), id })
+        asking.insert(server).then(|| Asking { daemon: self.clone(), server })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -216,12 +218,12 @@ impl Daemon {
 /// The claim to ask an attachment's server; given back when dropped.
 pub(crate) struct Asking {
     daemon: Daemon,
-    id: AttachmentId,
+    server: (AttachmentId, u64),
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
         let mut asking = self.daemon.inner.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.remove(&self.id);
+        asking.remove(&self.server);
     }
 }

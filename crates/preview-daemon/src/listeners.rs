@@ -60,7 +60,7 @@ pub(crate) async fn readmit(daemon: &Daemon, id: AttachmentId) -> Result<Listene
 /// Waits in the background for the answers that an attach did not wait for.
 pub(crate) fn settle_later(daemon: &Daemon, it: &Attachment, rest: Option<Rest>) {
     if let Some(rest) = rest
-        && let Some(claim) = daemon.claim_asking(it.id)
+        && let Some(claim) = daemon.claim_asking(it)
     {
         let (daemon, it) = (daemon.clone(), it.clone());
         daemon.clone().spawn(async move {
@@ -72,7 +72,7 @@ pub(crate) fn settle_later(daemon: &Daemon, it: &Attachment, rest: Option<Rest>)
 
 /// Asks an attachment's server in the background, unless somebody does already.
 fn ask_later(daemon: &Daemon, it: &Attachment) {
-    if let Some(claim) = daemon.claim_asking(it.id) {
+    if let Some(claim) = daemon.claim_asking(it) {
         let (daemon, it) = (daemon.clone(), it.clone());
         daemon.clone().spawn(async move {
             let verdict = asked(&it).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use preview_core::attachment::Attachment;
 use preview_core::clock::Tick;
 use preview_core::event::Event;
-use preview_core::idle::Verdict;
+use preview_core::idle::{IdlePolicy, Verdict};
 use preview_core::registry::next_due;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -21,8 +21,8 @@ const HOUSEKEEPING: Duration = Duration::from_mins(10);
 /// How long events can be replayed (`docs/contract.md` §3).
 const REPLAY: Duration = Duration::from_hours(24);
 
-/// A reaper that has nothing to wait for looks again after this: an attachment may have come.
-const LONGEST_REST: Duration = Duration::from_secs(30);
+/// How old a visit may be before its edge reports it (`docs/contract.md` §3).
+const REPORT_LAG: Duration = Duration::from_secs(5);
 
 /// Reaps until the daemon stops.
 pub(crate) async fn reap(daemon: Daemon) {
@@ -36,9 +36,15 @@ pub(crate) async fn reap(daemon: Daemon) {
     }
 }
 
+/// The moment up to which all visits are known: the reaper judges as of then, and is late by half of what it may be
+/// at most.
+pub(crate) fn known_until(policy: IdlePolicy, now: Tick) -> Tick {
+    now.minus(REPORT_LAG.min(policy.slack() / 2))
+}
+
 async fn look(daemon: &Daemon, it: &Arc<Attachment>, now: Tick) {
-    let traffic = daemon.activity().of(it.id, now);
-    match daemon.config().idle.judge(traffic, now) {
+    let (policy, traffic) = (daemon.config().idle, daemon.activity().of(it.id, now));
+    match policy.judge(traffic, known_until(policy, now)) {
         Verdict::KeepUntil(_) => {}
         Verdict::Warn(due) => {
             if daemon.activity().warn_once(it.id) {
@@ -57,13 +63,14 @@ async fn look(daemon: &Daemon, it: &Arc<Attachment>, now: Tick) {
     }
 }
 
-/// Until the next attachment falls due, in steps of half of what the reaper may be late by: a visit may come, and
-/// sleep does not count while the machine sleeps.
+/// Until the next attachment falls due, in steps of a quarter of what the reaper may be late by: another may come,
+/// and this does not count while the machine sleeps.
 fn rest(daemon: &Daemon, all: &[Arc<Attachment>]) -> Duration {
     let (policy, now) = (daemon.config().idle, clock::tick());
+    let (step, known) = (policy.slack() / 4, known_until(policy, now));
     let traffic = all.iter().map(|it| daemon.activity().of(it.id, now));
-    let due = next_due(policy, traffic, now).map_or(LONGEST_REST, |due| due.since(now));
-    due.clamp(Duration::from_millis(10), policy.slack() / 2)
+    let due = next_due(policy, traffic, known).map_or(step, |due| due.since(known));
+    due.clamp(Duration::from_millis(10), step)
 }
 
 /// Tells of tasks that end by themselves, until the daemon stops.

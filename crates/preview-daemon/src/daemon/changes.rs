@@ -11,6 +11,7 @@ use preview_core::wire::watch::{ListenerAdmitted, ListenerSeen};
 
 use super::Daemon;
 use crate::failure::Failure;
+use crate::reap::known_until;
 use crate::store::{Committed, Telling};
 use crate::{clock, listeners};
 
@@ -55,7 +56,8 @@ impl Daemon {
         let (daemon, by) = (self.clone(), by.clone());
         self.see_through(async move {
             let ended = daemon.end(&by, Command::EndSession(session.clone()), WITH_TASK).await?;
-            let tasks = daemon.tasks().end_session(&session).await;
+            let tied = ended.iter().filter_map(|it| it.task.clone());
+            let tasks: Vec<_> = tied.chain(daemon.tasks().end_session(&session).await).collect();
             Ok(SessionEnded {
                 session_id: session.to_string(),
                 detached: ended.iter().map(|it| it.name.to_string()).collect(),
@@ -98,7 +100,7 @@ impl Daemon {
         let telling = Telling { ends_task: self.config().reap_kills_task, ..Telling::default() };
         self.see_through(async move {
             let judge = daemon.clone();
-            let still = move |_: &_| judge.activity().is_due(id, policy, clock::tick());
+            let still = move |_: &_| judge.activity().is_due(id, policy, known_until(policy, clock::tick()));
             let command = Command::Detach(id, DetachReason::Reaped);
             let done = daemon.carry_out(command, telling, still).await?;
             daemon.end_tasks(&done, telling).await;
