@@ -1,6 +1,7 @@
 //! `preview-daemon`: the control plane as a service.
 
 mod load;
+mod exit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,19 +20,16 @@ struct Args {
     config: Option<PathBuf>,
 }
 
-/// The configuration cannot be used; as the command line has it.
-const BAD_CONFIG: u8 = 2;
-
 fn main() -> ExitCode {
     let args = Args::parse();
     let loaded = match load::config(args.config.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return say(&error, BAD_CONFIG),
+        Err(error) => return exit::with(&error, exit::BAD_CONFIG),
     };
     load::start_log(&loaded.settings);
     match serve(loaded.config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => say(&error, 1),
+        Err(error) => exit::with(&error, exit::FAILED),
     }
 }
 
@@ -46,10 +44,4 @@ async fn serve(config: Config) -> Result<()> {
     }
     running.stop().await;
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "whoever starts a service reads here why it does not start")]
-fn say(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("preview-daemon: {error:#}");
-    ExitCode::from(code)
 }
