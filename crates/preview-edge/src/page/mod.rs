@@ -192,4 +192,6 @@ fn common(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(ROBOTS, HeaderValue::from_static("noindex"));
+    // The URL may hold a token.
+    hide_token(headers);
 }

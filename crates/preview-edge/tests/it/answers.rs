@@ -58,6 +58,10 @@ fn listener_gone_or_not_yet_up_is_503_to_a_viewer_with_a_page_that_waits() {
     let link = get(stage.edge.http, HOST, &format!("/?{}", link()), NAVIGATION);
     assert_eq!(link.status(), 503);
     assert!(link.header("set-cookie").starts_with("preview=1."), "its polls must be let in");
+    assert_eq!(
+        (link.header("referrer-policy"), link.header("cache-control")),
+        ("same-origin".into(), "no-store".into())
+    );
 }
 
 #[test]

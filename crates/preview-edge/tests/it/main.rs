@@ -19,6 +19,7 @@ mod handover;
 mod headers;
 mod bodies;
 mod kept;
+mod faults;
 mod sockets;
 mod smuggling;
 mod frames;
