@@ -85,3 +85,33 @@ impl From<rusqlite::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_becomes_the_code_that_tells_what_to_do() {
+        for (said, code) in [
+            (ffi::SQLITE_FULL, Code::StoreFull),
+            (ffi::SQLITE_READONLY, Code::StoreReadonly),
+            (ffi::SQLITE_CANTOPEN, Code::StoreReadonly),
+            (ffi::SQLITE_CORRUPT, Code::StoreCorrupt),
+            (ffi::SQLITE_NOTADB, Code::StoreCorrupt),
+            (ffi::SQLITE_BUSY, Code::StateInUse),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(said), None);
+            assert_eq!(StoreError::from(error).code(), code, "{said}");
+        }
+        for (said, code) in [
+            (Errno::NOSPC, Code::StoreFull),
+            (Errno::DQUOT, Code::StoreFull),
+            (Errno::ROFS, Code::StoreReadonly),
+            (Errno::ACCESS, Code::StoreReadonly),
+        ] {
+            assert_eq!(StoreError::from(io::Error::from(said)).code(), code, "{said}");
+        }
+    }
+}
