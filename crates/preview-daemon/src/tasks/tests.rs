@@ -92,7 +92,7 @@ child(sleep); child(orphan); child(daemon); sleep()
 #[tokio::test]
 async fn ending_a_task_that_listens_to_term_takes_no_grace_and_is_no_event() {
     let mut house = House::new().await;
-    let task = house.start(&["sh", "-c", "sleep 300 & echo up; wait"]).await;
+    let task = house.start(&["sh", "-c", "sleep 300 & echo up; while :; do wait; done"]).await;
     house.first_line(&task).await;
     let ended = house.tasks.end(&task.id).await.expect("known");
     assert_eq!((ended.running, ended.exit_code), (false, Some(143)));
