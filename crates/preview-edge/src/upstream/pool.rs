@@ -65,8 +65,11 @@ struct Idle {
     since: Instant,
 }
 
-/// Connections that wait for work, for one attachment on one thread: dev servers are small, pages are not.
-const MOST_IDLE: usize = 32;
+/// Connections of one attachment that wait for work on one thread while a page loads: hundreds of modules at once.
+const MOST_IDLE: usize = 128;
+
+/// How many of them stay when that is over: dev servers are small.
+const MOST_KEPT: usize = 32;
 
 /// How long a connection waits for work.
 const IDLE: Duration = Duration::from_secs(30);
@@ -117,6 +120,7 @@ async fn keep(pool: Weak<Pool>, silence: Duration) {
     loop {
         sleep(step).await;
         let Some(pool) = pool.upgrade() else { return };
+        pool.trim();
         let mut still = HashMap::new();
         for (work, link) in pool.works.borrow().iter() {
             let key = Rc::as_ptr(link);
@@ -180,6 +184,13 @@ impl Pool {
         }
         self.works.borrow_mut().push((task.abort_handle(), Rc::clone(&link)));
         link
+    }
+
+    /// Closes the connections that waited longest.
+    fn trim(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let surplus = idle.len().saturating_sub(MOST_KEPT);
+        idle.drain(..surplus);
     }
 
     fn end(&self) {
