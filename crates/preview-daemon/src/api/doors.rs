@@ -131,10 +131,15 @@ impl Bind {
         Ok(this)
     }
 
-    /// Serves each door its router until `stop`, which also ends answers that never end by themselves.
-    pub(crate) fn serve(self, router: impl Fn(Door) -> Router, stop: CancellationToken) -> Open {
+    /// Serves each door its router until `stop`, which also ends answers that never end by themselves. `tasks` are
+    /// those that closing waits for.
+    pub(crate) fn serve(
+        self,
+        router: impl Fn(Door) -> Router,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Open {
         let tcp = self.tcp.as_ref().and_then(|listener| listener.local_addr().ok());
-        let tasks = TaskTracker::new();
         let serve = |door| Serve {
             door,
             service: TowerToHyperService::new(router(door)),

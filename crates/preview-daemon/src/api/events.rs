@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseCode, CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse as _, Response, Sse};
@@ -25,6 +25,9 @@ use crate::daemon::EventFilter;
 
 /// How often a silent stream says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long closing may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The most bytes of a client's message; clients have nothing to say.
 const MESSAGE_MOST: usize = 4 * 1024;
@@ -58,7 +61,13 @@ pub(crate) async fn follow(
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|rejection| Fault::Invalid(format!("upgrade: {}", rejection.body_text())))?;
-    Ok(upgrade.max_message_size(MESSAGE_MOST).on_upgrade(move |socket| by_websocket(socket, events, stop)))
+    let guest = api.guests.token();
+    Ok(upgrade.max_message_size(MESSAGE_MOST).on_upgrade(async move |mut socket| {
+        if let Some(code) = by_websocket(&mut socket, events, stop).await {
+            let _ = tokio::time::timeout(FAREWELL, close(socket, code)).await;
+        }
+        drop(guest);
+    }))
 }
 
 fn by_sse(events: BoxStream<'static, EventView>, stop: CancellationToken) -> Response {
@@ -70,22 +79,23 @@ fn by_sse(events: BoxStream<'static, EventView>, stop: CancellationToken) -> Res
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
+/// Tells events until the client is gone, or there is a reason to close.
 async fn by_websocket(
-    mut socket: WebSocket,
+    socket: &mut WebSocket,
     mut events: BoxStream<'static, EventView>,
     stop: CancellationToken,
-) {
+) -> Option<CloseCode> {
     let mut alive = tokio::time::interval(KEEP_ALIVE);
     let mut heard = true;
-    let code = loop {
+    loop {
         let message = tokio::select! {
-            () = stop.cancelled() => break close_code::AWAY,
+            () = stop.cancelled() => return Some(close_code::AWAY),
             event = events.next() => match event {
                 Some(view) => written(&view).map(|(_, json)| Message::text(json)),
-                None => break close_code::AWAY,
+                None => return Some(close_code::AWAY),
             },
             said = socket.recv() => match said {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {
                     heard = true;
                     None
@@ -94,17 +104,22 @@ async fn by_websocket(
             _ = alive.tick() => if std::mem::take(&mut heard) {
                 Some(Message::Ping(Bytes::new()))
             } else {
-                return;
+                return None;
             },
         };
-        if let Some(message) = message
-            && socket.send(message).await.is_err()
-        {
-            return;
+        if let Some(message) = message {
+            socket.send(message).await.ok()?;
         }
-    };
+    }
+}
+
+/// Closes, and waits for the client to do the same: what it had under way would else break the pipe before it
+/// reads why.
+async fn close(mut socket: WebSocket, code: CloseCode) {
     let reason = "the service is stopping: connect again, with the last revision as since".into();
-    let _ = socket.send(Message::Close(Some(CloseFrame { code, reason }))).await;
+    if socket.send(Message::Close(Some(CloseFrame { code, reason }))).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
 }
 
 /// An event's name, and all of it as JSON.

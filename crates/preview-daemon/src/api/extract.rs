@@ -17,6 +17,9 @@ const BODY_MOST: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
+/// The most characters of a reason: it repeats what the caller sent.
+const REASON_MOST: usize = 400;
+
 /// A JSON body of at most so many bytes.
 pub(crate) struct Json<T, const MOST: usize = BODY_MOST>(pub(crate) T);
 
@@ -88,8 +91,9 @@ fn is_json(said: &str) -> bool {
 /// Names the field by its path in the JSON, or the whole where the fault lies in no field.
 fn invalid<E: std::fmt::Display>(whole: &str, error: &serde_path_to_error::Error<E>) -> Fault {
     let path = error.path().to_string();
-    let place = if path == "." { whole } else { &path };
-    Fault::Invalid(format!("{place}: {}", error.inner()))
+    let place = if matches!(path.as_str(), "." | "?") { whole } else { &path };
+    let text = format!("{place}: {}", error.inner());
+    Fault::Invalid(text.chars().take(REASON_MOST).collect())
 }
 
 /// The innermost cause that an axum rejection has: it names the field.

@@ -27,6 +27,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use doors::Open;
 
@@ -50,6 +51,8 @@ pub(crate) struct Api {
     misses: Misses,
     /// Ends answers that never end by themselves.
     stop: CancellationToken,
+    /// Whom closing the doors waits for.
+    guests: TaskTracker,
 }
 
 pub(crate) type Shared = Arc<Api>;
@@ -65,9 +68,10 @@ pub(crate) async fn open(daemon: Daemon, run_dir: &Path) -> Result<Open, StartEr
     let hosts = config.daemon_host.iter().chain(&config.hosts).cloned();
     let allowed = Allowed::new(hosts.chain(listen), &config.origins);
     let doors = Bind::new(run_dir, &config, &daemon.config().tasks).await?;
-    let stop = CancellationToken::new();
-    let api = Arc::new(Api { daemon, allowed, keys, peers, misses: Misses::default(), stop: stop.clone() });
-    Ok(doors.serve(|door| router(door, &api), stop))
+    let (misses, stop, guests) = (Misses::default(), CancellationToken::new(), TaskTracker::new());
+    let (end, all) = (stop.clone(), guests.clone());
+    let api = Arc::new(Api { daemon, allowed, keys, peers, misses, stop, guests });
+    Ok(doors.serve(|door| router(door, &api), end, all))
 }
 
 fn router(door: Door, api: &Shared) -> Router {
@@ -77,17 +81,19 @@ fn router(door: Door, api: &Shared) -> Router {
         Door::Verify => credentials(),
     };
     let source = from_fn_with_state(Arc::clone(api), guard::check_source);
-    let calls = calls.fallback(async || Fault::NoSuchCall).layer(source);
+    let calls = known(calls).fallback(async || Fault::NoSuchCall).layer(source);
     // Health and visits carry other people's hosts and origins.
     let calls = match door {
-        Door::Verify => calls.merge(visits()),
-        Door::Edge => calls.merge(health()),
-        Door::Api | Door::Public | Door::Tcp => calls.merge(health()).merge(visits()),
+        Door::Verify => calls.merge(known(visits())),
+        Door::Edge => calls.merge(known(health())),
+        Door::Api | Door::Public | Door::Tcp => calls.merge(known(health().merge(visits()))),
     };
-    calls
-        .method_not_allowed_fallback(async || Fault::WrongMethod)
-        .layer(from_fn(guard::around))
-        .with_state(Arc::clone(api))
+    calls.layer(from_fn(guard::around)).with_state(Arc::clone(api))
+}
+
+/// The same calls; another method on one of their paths is answered as a problem.
+fn known(calls: Router<Shared>) -> Router<Shared> {
+    calls.method_not_allowed_fallback(async || Fault::WrongMethod)
 }
 
 fn acting(api: &Shared) -> Router<Shared> {

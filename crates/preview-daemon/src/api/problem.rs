@@ -74,23 +74,25 @@ impl Fault {
             Self::Invalid(what) => by_code(Code::RequestInvalid, what.clone()),
             Self::TooLarge { most } => Problem {
                 status: StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
-                ..by_code(Code::RequestInvalid, format!("the body is longer than {most} bytes"))
+                ..by_code(Code::RequestInvalid, format!("body: it is longer than {most} bytes"))
             },
             Self::NotJson => Problem {
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16(),
                 hint: "Send the header Content-Type: application/json.".to_owned(),
-                ..by_code(Code::RequestInvalid, "content-type is not application/json".to_owned())
+                ..by_code(Code::RequestInvalid, "content-type: it is not application/json".to_owned())
             },
             Self::NoSuchCall => Problem {
                 hint: "The calls are listed in docs/api.md.".to_owned(),
-                ..by_code(Code::NotFound, "no such call: path".to_owned())
+                ..by_code(Code::NotFound, "path: there is no such call here".to_owned())
             },
             Self::WrongMethod => Problem {
                 status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
                 hint: "The header Allow names the methods of this path.".to_owned(),
-                ..by_code(Code::RequestInvalid, "the method is none of this path's".to_owned())
+                ..by_code(Code::RequestInvalid, "method: it is none of this path's".to_owned())
             },
-            Self::TooManyMisses { .. } => by_code(Code::RateLimited, "too many wrong tokens".to_owned()),
+            Self::TooManyMisses { .. } => {
+                by_code(Code::RateLimited, "token: too many wrong ones came from there".to_owned())
+            }
             Self::Visit(denial) => by_denial(*denial),
             Self::Panicked => Problem {
                 kind: "urn:preview:internal".to_owned(),

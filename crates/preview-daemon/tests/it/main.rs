@@ -12,3 +12,4 @@ mod listeners;
 mod racing;
 mod killing;
 mod full;
+mod api;

@@ -56,6 +56,11 @@ impl Service {
         self.wait();
     }
 
+    /// What it has logged so far.
+    pub(crate) fn output(&self) -> String {
+        self.process.output()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.seen("state/run/api.sock"))
     }

@@ -1,0 +1,14 @@
+//! The API as `docs/contract.md` §4 promises it, over its real sockets.
+
+mod door;
+mod doors;
+mod keys;
+mod origins;
+mod calls;
+mod tasks;
+mod tools;
+mod events;
+mod edges;
+mod verify;
+mod problems;
+mod fuzz;
