@@ -14,21 +14,26 @@ const ACTS = { next: '#done', django: '#done' };
 main((task) =>
   withBrowser(task, async (visit) => {
     const { record } = visit;
+    const patience = task.patience_ms ?? 60_000;
     const response = await visit.go(task.url);
+    // 503 is a preview that waits for its server, and loads anew by itself.
+    const refused = response.status() >= 400 && response.status() !== 503;
+    if (refused) throw new Error(`${response.status()}: ${await visit.frame.locator('body').innerText()}`);
     await text(visit, task.text);
-    await visit.frame.locator('html[data-hydrated]').waitFor({ state: 'attached' });
+    await alive(visit);
     const report = { status: response.status(), headers: response.headers(), protocol: await protocol(visit.frame) };
 
     const live = LIVE[task.server];
-    report.live = live ? await socket(record, live, task.patience_ms ?? 60_000) : null;
+    report.live = live ? await socket(record, live, patience) : null;
     report.count = await click(visit.frame);
 
     await visit.frame.evaluate(() => (window.stayed = true));
     say({ event: 'edit' });
     await hear();
     const edited = performance.now();
-    await (live ? text(visit, task.edited) : reloadUntil(visit, task.edited));
+    await (live ? text(visit, task.edited) : reloadUntil(visit, task.edited, patience));
     report.edit_ms = Math.round(performance.now() - edited);
+    await alive(visit);
     report.reloaded = !(await visit.frame.evaluate(() => window.stayed ?? false));
     report.count_after = await count(visit.frame);
 
@@ -43,6 +48,9 @@ main((task) =>
 );
 
 const text = (visit, wanted) => visit.frame.locator('#text', { hasText: wanted }).waitFor();
+
+// Pages set this once their scripts run.
+const alive = (visit) => visit.frame.locator('html[data-hydrated]').waitFor({ state: 'attached' });
 
 const count = async (frame) => {
   const button = frame.locator('#count');
@@ -66,13 +74,15 @@ const socket = async (record, pattern, patience) => {
   throw new Error(`the live-update socket did not connect`);
 };
 
-const reloadUntil = async (visit, wanted) => {
-  for (;;) {
+const reloadUntil = async (visit, wanted, patience) => {
+  const end = performance.now() + patience;
+  while (performance.now() < end) {
     const found = await visit.frame.locator('#text').textContent({ timeout: 10_000 }).catch(() => null);
     if (found === wanted) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
     await visit.frame.goto(visit.frame.url(), { waitUntil: 'domcontentloaded' }).catch(() => {});
   }
+  throw new Error('the page never showed the edit');
 };
 
 const act = async (visit, outcome) => {

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
@@ -49,13 +48,13 @@ export const main = async (script) => {
  * Runs `use(visit)` in a fresh profile. `visit` has the `page`, the `frame` that shows the preview once
  * `visit.go(url)` was called, and the `record`.
  *
- * Options: `resolve` (rules as `--host-resolver-rules` has them), `cookies` (of third parties: `block`, as
+ * Options: `hosts` (rules as `--host-resolver-rules` has them), `cookies` (of third parties: `block`, as
  * Debian's Chromium does, or `allow`), `authority` (a PEM file to trust), `ignore_certificates`, `http1`,
  * `frame` (`{parent, cert, key}`: the address of a page on another site, served here, that embeds the
  * preview; https when it has a certificate), `screenshot` (a file), `patience_ms`.
  */
 export const withBrowser = async (options, use) => {
-  const home = mkdtempSync(join(tmpdir(), 'preview-browser-'));
+  const home = mkdtempSync(resolve('home-'));
   const netLog = join(home, 'net-log.json');
   const parent = options.frame && (await serveParent(options.frame));
   let context;
@@ -94,8 +93,8 @@ export const withBrowser = async (options, use) => {
 export const protocol = (frame) =>
   frame.evaluate(() => performance.getEntriesByType('navigation')[0]?.nextHopProtocol ?? null);
 
-const flags = ({ resolve = [], frame, http1 }) => {
-  const rules = [...resolve];
+const flags = ({ hosts = [], frame, http1 }) => {
+  const rules = [...hosts];
   if (frame) rules.push(`MAP ${new URL(frame.parent).hostname} 127.0.0.1`);
   return [...(rules.length ? [`--host-resolver-rules=${rules.join(',')}`] : []), ...(http1 ? ['--disable-http2'] : [])];
 };
@@ -124,7 +123,7 @@ const serveParent = async ({ parent, cert, key }) => {
   };
   const tls = cert && { cert: readFileSync(cert), key: readFileSync(key) };
   state.server = tls ? createHttps(tls, answer) : createHttp(answer);
-  await new Promise((resolve) => state.server.listen(0, '127.0.0.1', resolve));
+  await new Promise((listening) => state.server.listen(0, '127.0.0.1', listening));
   state.url = new URL(parent);
   state.url.port = state.server.address().port;
   return state;
@@ -140,7 +139,9 @@ const go = async (visit, url, parent) => {
   parent.embedded = url.replaceAll('&', '&amp;');
   const { host } = new URL(url);
   const isPreview = (response) =>
-    response.request().isNavigationRequest() && new URL(response.url()).host === host && response.status() < 300;
+    response.request().isNavigationRequest() &&
+    new URL(response.url()).host === host &&
+    !(response.status() >= 300 && response.status() < 400);
   const response = page.waitForResponse(isPreview);
   response.catch(() => {});
   await page.goto(parent.url.href, { waitUntil: 'domcontentloaded' });

@@ -1,0 +1,30 @@
+// A tab that does what it is told, line by line, for tests in which something happens between two looks.
+import { hear, main, protocol, say, withBrowser } from './page.mjs';
+
+// Each takes its argument and answers with what the caller is told.
+const commands = {
+  go: async (visit, url) => (await visit.go(url))?.status() ?? null,
+  reload: async (visit) => (await visit.page.reload({ waitUntil: 'domcontentloaded' }))?.status() ?? null,
+  // A text anywhere in the page, now or once it comes, also after the page has been loaded anew.
+  see: (visit, text) => visit.frame.locator('body', { hasText: text }).waitFor(),
+  text: (visit) => visit.frame.locator('body').innerText(),
+  click: (visit, selector) => visit.frame.locator(selector).click(),
+  fill: (visit, [selector, value]) => visit.frame.locator(selector).fill(value),
+  evaluate: (visit, expression) => visit.frame.evaluate(expression),
+  url: (visit) => visit.frame.url(),
+  title: (visit) => visit.frame.title(),
+  protocol: (visit) => protocol(visit.frame),
+  cookies: (visit) => visit.context.cookies(),
+  record: (visit) => visit.record,
+  screenshot: (visit, path) => visit.page.screenshot({ path }).then(() => null),
+};
+
+main((task) =>
+  withBrowser(task, async (visit) => {
+    for (;;) {
+      const [command, argument] = await hear();
+      if (command === 'close') return visit.record;
+      say({ answer: (await commands[command](visit, argument)) ?? null });
+    }
+  }),
+);
