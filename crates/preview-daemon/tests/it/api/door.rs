@@ -80,6 +80,10 @@ impl Doors {
         Door::new(At::Tcp(self.tcp))
     }
 
+    pub(crate) fn tcp_address(&self) -> SocketAddr {
+        self.tcp
+    }
+
     /// Where the operator calls.
     pub(crate) fn api(&self) -> Door {
         self.unix("api")

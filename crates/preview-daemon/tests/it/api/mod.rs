@@ -12,3 +12,4 @@ mod edges;
 mod verify;
 mod problems;
 mod fuzz;
+mod docs;
