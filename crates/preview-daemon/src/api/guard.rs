@@ -85,3 +85,31 @@ fn preflight() -> [(HeaderName, HeaderValue); 3] {
         (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+    use crate::api::doors::Peer;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_a_problem_and_ends_nothing_else() {
+        let broken = get(async || {
+            assert!(std::hint::black_box(false), "on purpose");
+        });
+        let router = axum::Router::new().route("/", broken).layer(from_fn(around));
+        let service = TowerToHyperService::new(router);
+        for _ in 0..2 {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(Arrival { door: Door::Api, peer: Peer::Uid(0) });
+            let response = service.call(request).await.expect("a router does not fail");
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+        }
+    }
+}
