@@ -33,12 +33,12 @@ fn the_edge_answers_all_along_while_the_daemon_is_killed_and_tied_tasks_are_foun
         });
         let killed = (0..count("PREVIEW_KILLS", 20, 200)).try_for_each(|round| {
             let before = asked.load(Ordering::Relaxed);
-            pair.daemon.kill();
+            pair.kill_daemon()?;
             poll("answers while there is no daemon", SOON, || {
                 let enough = asked.load(Ordering::Relaxed) >= before + 3 || viewer.is_finished();
                 Ok(enough.then_some(()))
             })?;
-            pair.daemon = pair.start_daemon()?;
+            pair.start_daemon()?;
             let found = pair.call("GET", &format!("/v1/tasks/{task}"), None)?;
             ensure!(found["running"] == true, "round {round}: {found}");
             let all = pair.call("GET", "/v1/attachments", None)?;
@@ -59,8 +59,12 @@ fn a_killed_edge_is_back_within_a_second_with_the_daemon_down_too() -> Result<()
     let mut pair = Pair::start()?;
     let (_, url) = pair.attach_a_task()?;
     poll("the page", SOON, || Ok((page(&url)? == 200).then_some(())))?;
-    poll("the table on disk", SOON, || Ok(pair.scratch.join("state/edge/table.json").exists().then_some(())))?;
-    pair.daemon.kill();
+    let table = pair.scratch.join("state/edge/table.json");
+    let host = url.trim_start_matches("http://").split(':').next().context("a host")?.to_owned();
+    poll("the route on disk", SOON, || {
+        Ok(std::fs::read_to_string(&table).is_ok_and(|text| text.contains(&host)).then_some(()))
+    })?;
+    pair.kill_daemon()?;
     for _ in 0..5 {
         pair.edge.kill();
         let begun = std::time::Instant::now();
@@ -89,6 +93,8 @@ fn a_stopped_daemon_holds_no_request_up() -> Result<()> {
 struct Pair {
     daemon: Process,
     edge: Process,
+    /// Killed ones: their guards would end the tasks that they started.
+    past: Vec<Process>,
     scratch: Scratch,
     config: String,
 }
@@ -105,15 +111,22 @@ impl Pair {
         let config = scratch.write("config.yaml", config)?.display().to_string();
         let daemon = start(&scratch, "preview-daemon", &config)?;
         let edge = start(&scratch, "preview-edge", &config)?;
-        let pair = Self { daemon, edge, scratch, config };
+        let pair = Self { daemon, edge, past: Vec::new(), scratch, config };
         pair.wait_for_daemon()?;
         Ok(pair)
     }
 
-    fn start_daemon(&self) -> Result<Process> {
+    /// Kills the daemon, and nothing that it started.
+    fn kill_daemon(&mut self) -> Result<()> {
+        self.daemon.signal(Signal::KILL)?;
+        self.daemon.wait(SOON)?;
+        Ok(())
+    }
+
+    fn start_daemon(&mut self) -> Result<()> {
         let daemon = start(&self.scratch, "preview-daemon", &self.config)?;
-        self.wait_for_daemon()?;
-        Ok(daemon)
+        self.past.push(std::mem::replace(&mut self.daemon, daemon));
+        self.wait_for_daemon()
     }
 
     fn start_edge(&self) -> Result<Process> {

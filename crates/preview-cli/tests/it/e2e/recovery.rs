@@ -11,7 +11,8 @@ use super::stage::Stage;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Restarts its server whenever `stop` and `go` say so, so that the task outlives the server.
-const SUPERVISED: &str = "while :; do [ -e stop ] || python3 -m http.server --bind 127.0.0.1 \"$0\"; sleep 0.1; done";
+const SUPERVISED: &str =
+    "while :; do [ -e stop ] || python3 -m http.server --bind 127.0.0.1 \"$0\"; sleep 0.1; done";
 
 #[test]
 fn a_viewer_waits_for_a_killed_server_and_sees_it_again_by_itself() -> Result<()> {
@@ -42,7 +43,17 @@ fn another_users_process_on_the_port_is_not_served() -> Result<()> {
     let trap = Scratch::new()?;
     trap.write("stolen.html", "stolen")?;
     let mut squatter = Command::new("setpriv");
-    squatter.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-u", "-m", "http.server"]);
+    squatter.args([
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        "python3",
+        "-u",
+        "-m",
+        "http.server",
+    ]);
     squatter.args(["--bind", "127.0.0.1", &port.to_string()]).current_dir("/");
     let mut squatter = Process::spawn(&squatter)?;
     squatter.wait_for_port(port, SOON)?;
@@ -67,7 +78,7 @@ fn supervised() -> Result<(Stage, std::path::PathBuf)> {
 fn kill_server(folder: &std::path::Path) -> Result<u16> {
     let is_server = |pid: &u32| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command.starts_with(b"python3\0")
+        String::from_utf8_lossy(&command).contains("\0http.server\0")
     };
     let find = || xtask::real::tree::working_within(folder).into_iter().find(is_server);
     let pid = find().context("the server runs")?;

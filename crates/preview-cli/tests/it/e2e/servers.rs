@@ -1,8 +1,8 @@
 //! The five servers: in a tab over HTTP/2, in a frame of another site, in a tab over HTTP/1.1.
 
 use anyhow::Result;
-use xtask::real::browser::Visit;
 use xtask::real::DevServer;
+use xtask::real::browser::Visit;
 
 use super::stage::Stage;
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use xtask::real::browser::{EDITED, Visit};
 use xtask::real::devservers::TEXT;
-use xtask::real::{Authority, Browser, Checkout, DevServer, Process, Scratch, Signal, bin, free_port_outside, tree};
+use xtask::real::{
+    Authority, Browser, Checkout, DevServer, Process, Scratch, Signal, bin, free_port_outside, tree,
+};
 
 /// How long a cold dev server may take to its first page.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is on stage.
 pub(super) struct Stage {
@@ -37,8 +39,9 @@ impl Stage {
         let mut all = Command::new(bin("preview")?);
         all.arg("run").arg("--config").arg(config).arg("--").args(command).current_dir(dir);
         let mut run = Process::spawn(&all)?;
-        let line = run.wait_for_line("?session_id=", PATIENCE)?;
-        let link = line.split_whitespace().find(|word| word.contains("?session_id=")).context("a link")?.to_owned();
+        let told = run.wait_for_line("?session_id=", PATIENCE)?;
+        let link =
+            told.split_whitespace().find(|word| word.contains("?session_id=")).context("a link")?.to_owned();
         Ok(Self { run, link, scratch, authority })
     }
 
