@@ -11,6 +11,22 @@ fn every_default_fits_its_own_key() {
 }
 
 #[test]
+fn the_contract_shows_every_key_with_its_default() {
+    let contract = include_str!("../../../../docs/contract.md");
+    let shown = contract
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a block of YAML");
+    let settings = file(shown).unwrap_or_else(|error| panic!("{error}"));
+    for (path, setting) in settings.iter() {
+        let default = Key::find(path).expect("known").default_value();
+        assert_eq!(setting.value, default, "{path}");
+        assert_ne!(setting.origin, Origin::Default, "{path} is not in docs/contract.md");
+    }
+}
+
+#[test]
 fn flag_wins_over_environment_wins_over_file_wins_over_default() {
     let file = "web_preview:\n  limits: { per_session: 6, per_user: 7 }\n  enabled: false\nother: [1]\n";
     let env = [("PREVIEW_LIMITS__PER_SESSION".to_owned(), "8".to_owned()), ("HOME".into(), "/root".into())];
