@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use preview_core::id::{SessionId, UserId};
-use preview_core::settings::{Origin, Settings, SettingsError, Sources};
+use preview_core::settings::{Origin, Settings, SettingsError, Sources, text_of};
 use preview_core::template::UrlTemplate;
 
 use crate::args::Global;
@@ -170,9 +170,12 @@ fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Settings, Failure
         overrides.iter().map(|(name, key, value)| (name.as_str(), *key, value.as_str())).collect();
     let file = match file {
         Some(path) => {
-            let text =
-                fs::read_to_string(path).map_err(Failure::io(format!("cannot read {}", path.display())))?;
-            Some((shorten(path), text))
+            let bytes = fs::read(path).map_err(Failure::io(format!("cannot read {}", path.display())))?;
+            let path = shorten(path);
+            let text = text_of(&path, &bytes)
+                .map_err(|problem| Failure::Config { problem: Box::new(problem), snippet: None })?
+                .to_owned();
+            Some((path, text))
         }
         None => None,
     };

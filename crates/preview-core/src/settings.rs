@@ -237,6 +237,21 @@ impl Settings {
     }
 }
 
+/// The text of a file, which must be UTF-8.
+///
+/// # Errors
+/// [`SettingsError`] with the place of the first byte that is none.
+pub fn text_of<'b>(path: &str, bytes: &'b [u8]) -> Result<&'b str, SettingsError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let place = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        let origin = Origin::File { path: path.to_owned(), line: place(line), column: place(column) };
+        SettingsError { origin, problem: SettingsProblem::Syntax("the file is not UTF-8 here".to_owned()) }
+    })
+}
+
 fn env_key(prefix: &str, name: &str, origin: &Origin) -> Result<Option<&'static Key>, SettingsError> {
     let Some(rest) = name.strip_prefix(prefix) else { return Ok(None) };
     let path = rest.to_ascii_lowercase().replace("__", ".");

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use preview_core::settings::{Settings, Sources};
+use preview_core::settings::{Settings, Sources, text_of};
 use preview_daemon::Config;
 use tracing_subscriber::EnvFilter;
 
@@ -27,8 +27,10 @@ pub(crate) fn config(given: Option<&Path>) -> Result<Loaded> {
     ];
     let file = named.or_else(|| usual.into_iter().find(|path| path.exists()));
     let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok::<_, anyhow::Error>((path.display().to_string(), text))
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let path = path.display().to_string();
+        let text = text_of(&path, &bytes)?.to_owned();
+        Ok::<_, anyhow::Error>((path, text))
     };
     let file = file.map(read).transpose()?;
     let env: Vec<(String, String)> = env::vars_os()

@@ -6,5 +6,6 @@ mod offline;
 mod doctor;
 mod up;
 mod run;
+mod random;
 mod resilience;
 mod e2e;

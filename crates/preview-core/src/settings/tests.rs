@@ -119,6 +119,13 @@ fn an_empty_file_or_section_is_all_defaults() {
     }
 }
 
+#[test]
+fn a_byte_that_is_no_text_is_refused_with_its_place() {
+    let error = text_of("c.yaml", b"web_preview:\n  a\xff: 1\n").expect_err("not UTF-8");
+    assert_eq!(error.to_string(), "c.yaml:2:4: the file is not UTF-8 here");
+    assert_eq!(text_of("c.yaml", b"a: 1"), Ok("a: 1"));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused_without_panic(text in "(web_preview:\n)?[ a-z:{}\\[\\],\n_.0-9&*!|>'\"-]{0,80}") {

@@ -49,7 +49,7 @@ fn another_users_process_on_the_port_is_not_served() -> Result<()> {
         "--regid",
         "65534",
         "--clear-groups",
-        "python3",
+        "/usr/bin/python3",
         "-u",
         "-m",
         "http.server",
