@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 
 use crate::real::bin;
 use crate::steps::say;
+use crate::test;
 
 /// What may follow `cargo xtask smoke`.
 #[derive(clap::Args, Debug)]
@@ -25,6 +26,7 @@ pub struct Args {
 /// # Errors
 /// The first part of the rehearsal that failed, or that a check did.
 pub fn run(args: &Args) -> Result<()> {
+    test::binaries()?;
     if let (Some(daemon), Some(base)) = (&args.daemon, &args.base) {
         let checks = ["doctor", "--daemon", daemon, "--base", base];
         let status = Command::new(bin("preview")?).args(checks).status()?;

@@ -56,6 +56,14 @@ pub fn build() -> Result<()> {
     shell::run(&mut scoped("build", &["--bins", "--tests", "--examples"]))
 }
 
+/// Builds our programs alone.
+///
+/// # Errors
+/// When something does not compile.
+pub fn binaries() -> Result<()> {
+    shell::run(&mut scoped("build", &["--bins"]))
+}
+
 /// `cargo nextest run` over everything, with our programs at hand.
 ///
 /// # Errors

@@ -78,7 +78,7 @@ fn a_killed_edge_is_back_within_a_second_with_the_daemon_down_too() -> Result<()
 
 #[test]
 fn a_stopped_daemon_holds_no_request_up() -> Result<()> {
-    let pair = Pair::start()?;
+    let mut pair = Pair::start()?;
     let (_, url) = pair.attach_a_task()?;
     poll("the page", SOON, || Ok((page(&url)? == 200).then_some(())))?;
     pair.daemon.signal(Signal::STOP)?;
@@ -95,6 +95,8 @@ struct Pair {
     edge: Process,
     /// Killed ones: their guards would end the tasks that they started.
     past: Vec<Process>,
+    /// Leaders of tasks, which outlive a killed daemon.
+    leaders: Vec<u64>,
     scratch: Scratch,
     config: String,
 }
@@ -111,7 +113,7 @@ impl Pair {
         let config = scratch.write("config.yaml", config)?.display().to_string();
         let daemon = start(&scratch, "preview-daemon", &config)?;
         let edge = start(&scratch, "preview-edge", &config)?;
-        let pair = Self { daemon, edge, past: Vec::new(), scratch, config };
+        let pair = Self { daemon, edge, past: Vec::new(), leaders: Vec::new(), scratch, config };
         pair.wait_for_daemon()?;
         Ok(pair)
     }
@@ -138,12 +140,13 @@ impl Pair {
     }
 
     /// Starts a server as a task and attaches it; the task's id and the link with its token.
-    fn attach_a_task(&self) -> Result<(String, String)> {
+    fn attach_a_task(&mut self) -> Result<(String, String)> {
         let port = free_port()?;
         let command = ["python3", "-m", "http.server", "--bind", "127.0.0.1", &port.to_string()];
         let task = json!({ "session_id": "s", "user_id": "u", "cwd": "/usr/share", "command": command });
         let task = self.call("POST", "/v1/tasks", Some(&task))?;
         let id = task["id"].as_str().with_context(|| task.to_string())?.to_owned();
+        self.leaders.extend(task["pid"].as_u64());
         let attach = json!({ "session_id": "s", "user_id": "u", "port": port, "bash_task_id": id });
         let attached = self.call("POST", "/v1/attachments", Some(&attach))?;
         let url = attached["iframe_url"].as_str().with_context(|| attached.to_string())?;
@@ -152,6 +155,15 @@ impl Pair {
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         call(&self.scratch.join("state/run/api.sock"), method, path, body)?.json()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for leader in &self.leaders {
+            // One that has ended already is no failure.
+            let _ = Command::new("kill").args(["-9", "--", &format!("-{leader}")]).output();
+        }
     }
 }
 
