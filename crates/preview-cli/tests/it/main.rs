@@ -6,6 +6,7 @@ mod offline;
 mod doctor;
 mod up;
 mod run;
+mod outside;
 mod random;
 mod resilience;
 mod e2e;
