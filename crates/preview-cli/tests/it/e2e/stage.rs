@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use xtask::real::browser::{EDITED, Visit};
+use xtask::real::curl::curl;
 use xtask::real::devservers::TEXT;
 use xtask::real::{
-    Authority, Browser, Checkout, DevServer, Process, Scratch, Signal, bin, free_port_outside, tree,
+    Authority, Browser, Checkout, DevServer, Process, Scratch, Signal, bin, free_port_outside, poll, tree,
 };
 
 /// How long a cold dev server may take to its first page.
@@ -76,7 +77,18 @@ impl Stage {
     pub(super) fn visit(&self, browser: &Browser, checkout: &Checkout) -> Result<Visit> {
         let visit = browser.visit(checkout, &self.link).with_context(|| self.run.output())?;
         checkout.edit(EDITED, TEXT)?;
+        self.wait_for_old_source()?;
         Ok(visit)
+    }
+
+    /// Waits until the server serves what it served before the edit: some restart for it, and are away meanwhile.
+    fn wait_for_old_source(&self) -> Result<()> {
+        let authority = self.link.split('/').nth(2).context("a link has a host")?;
+        let resolve = format!("{authority}:127.0.0.1");
+        poll("the old source", PATIENCE, || {
+            let page = curl(&["--insecure", "--resolve", &resolve, &self.link])?;
+            Ok((page.status == 200 && !page.body.contains(EDITED)).then_some(()))
+        })
     }
 
     /// Ctrl-C: nothing of it is left.
