@@ -1,6 +1,7 @@
 //! What the edge is told, checked.
 
 mod listen;
+mod acme;
 mod settings;
 
 use std::path::PathBuf;
@@ -11,6 +12,10 @@ use preview_core::access::AccessPolicy;
 use preview_core::ports::PortPolicy;
 use preview_core::template::UrlTemplate;
 
+pub use acme::{
+    Acme, Authority, Check, Dns, DnsMode, Eab, Exec, HookMode, HttpReq, Profile, Propagation, Rfc2136,
+    Solver, Timers, TsigAlgorithm,
+};
 pub use listen::{InvalidListen, Listen, ListenHost};
 
 /// All that the edge is told.
@@ -48,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long everything may take.
     pub times: Times,
+    /// Where metrics, health and readiness are served.
+    pub metrics: Option<Listen>,
     /// Whether requests are logged.
     pub access_log: bool,
 }
@@ -82,6 +89,10 @@ pub enum TlsSource {
         /// The private key; nobody but its owner and group may read it.
         key: PathBuf,
     },
+    /// A folder of pairs that somebody else renews, read again when they change.
+    Folder(PathBuf),
+    /// Ordered by the edge itself.
+    Acme(Box<Acme>),
 }
 
 /// How much of everything (`docs/contract.md` §3).

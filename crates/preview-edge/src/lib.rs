@@ -33,7 +33,7 @@ mod state;
 mod clock;
 mod start;
 
-pub use cert::{CertError, CertProblem};
+pub use cert::{Cause, CertError, CertProblem, Failure, Report};
 pub use config::Config;
 pub use listen::BindError;
 pub use start::{Running, StartError, start};

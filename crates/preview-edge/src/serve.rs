@@ -85,7 +85,8 @@ pub(crate) async fn connection(
         Door::Tls(acceptor) => {
             let patience = thread.shared.config.times.handshake;
             let Some(stream) = handshake(acceptor, stream, patience).await else { return };
-            let names = thread.shared.certificate.as_ref().map(|resolver| resolver.names());
+            let names =
+                thread.shared.certificate.as_ref().and_then(|it| it.shown()).map(|it| Arc::clone(&it.names));
             let conn = Conn::new(&thread, peer, names, permit);
             match stream.get_ref().1.alpn_protocol() {
                 Some(tls::H2) => http2(stream, conn).await,

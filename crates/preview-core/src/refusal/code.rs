@@ -121,6 +121,114 @@ codes! {
     DaemonUnreachable "daemon_unreachable" 503
         "The daemon does not answer."
         "Start it: preview-daemon, `preview up` or `systemctl start preview-daemon`.";
+    CertTxtNotSeen "cert_txt_not_seen" 503
+        "A name server does not show the challenge's TXT record that was written."
+        "See which name server the message names: does it serve this zone, is it notified of changes?";
+    CertTxtMismatch "cert_txt_mismatch" 503
+        "The authority found another TXT value than the one that was written."
+        "Look for another ACME client that works on the same name.";
+    CertTxtTooMany "cert_txt_too_many" 503
+        "Too many TXT records stand at the challenge's name: the answer no longer fits."
+        "Run `preview certs clean`, and remove by hand what others have left there.";
+    CertTsigRejected "cert_tsig_rejected" 503
+        "The name server does not accept the TSIG key."
+        "Compare name, algorithm and secret with the server's key statement.";
+    CertZoneOrClock "cert_zone_or_clock" 503
+        "The name server is not in charge of the zone, or its clock and ours differ by minutes."
+        "Set edge.acme.zone to the name that has the SOA record, and check the clocks (NTP).";
+    CertUpdateRefused "cert_update_refused" 503
+        "The name server refuses the update: its policy does not grant it."
+        "Add a grant for the key and the challenge's name to the zone's update-policy.";
+    CertDnsUnreachable "cert_dns_unreachable" 503
+        "A name server does not answer."
+        "Check its address, and that UDP and TCP port 53 are open to it.";
+    CertDelegationMissing "cert_delegation_missing" 503
+        "The parent zone does not delegate the challenge's zone to this edge."
+        "Set the NS record that `preview certs plan` prints.";
+    CertDnssecBroken "cert_dnssec_broken" 503
+        "Resolvers that validate DNSSEC refuse the zone."
+        "Remove the stale DS record at the parent zone, or sign the zone again.";
+    CertChallengeCaptured "cert_challenge_captured" 503
+        "A wildcard CNAME answers for _acme-challenge."
+        "Set an explicit record at _acme-challenge: `preview certs plan` prints it.";
+    CertNsDisagree "cert_ns_disagree" 503
+        "The zone's name servers disagree: one of them is behind."
+        "See that the primary notifies it (NOTIFY) and that it may transfer the zone.";
+    CertProviderRefused "cert_provider_refused" 503
+        "The DNS provider refuses the change."
+        "See that the token may edit DNS of this zone, and that edge.acme.zone is the zone's name there.";
+    CertCredentialsInvalid "cert_credentials_invalid" 503
+        "A file of credentials cannot be read, or lacks what the solver needs."
+        "The message names the file and what it must hold.";
+    CertHookFailed "cert_hook_failed" 503
+        "The solver's program or HTTP endpoint failed."
+        "Run it by hand with the arguments in the message; its last output is quoted.";
+    CertDnsBind "cert_dns_bind" 503
+        "The built-in DNS server cannot listen: another program holds the port."
+        "Give edge.acme.dns.listen the public address instead of 0.0.0.0, or stop the other program.";
+    CertCaTimeout "cert_ca_timeout" 503
+        "The certificate authority does not answer."
+        "Check that outbound connections to its port 443 are possible; the present certificate stays.";
+    CertCaUnavailable "cert_ca_unavailable" 503
+        "The certificate authority, or a proxy before it, answers with an error of its own."
+        "Wait, it is tried again; if it stays, see the authority's status page.";
+    CertCaRefused "cert_ca_refused" 503
+        "The certificate authority refuses the request, for the reason in the message."
+        "Read its reason; `preview certs check` looks for what can be found from here.";
+    CertRateLimited "cert_rate_limited" 503
+        "A rate limit of the certificate authority, or the edge's own budget, is reached."
+        "Wait until the time in the message; ordering anew would only prolong it.";
+    CertPaused "cert_paused" 503
+        "The certificate authority has paused this name after many failures."
+        "Mend the cause, then open the link in the message to lift the pause.";
+    CertBadNonce "cert_bad_nonce" 503
+        "The certificate authority refused several nonces in a row."
+        "Nothing: it is tried again.";
+    CertNameForbidden "cert_name_forbidden" 503
+        "The certificate authority issues nothing for this name by its policy."
+        "Use another authority (edge.acme.directory) or another domain.";
+    CertEabRequired "cert_eab_required" 503
+        "The certificate authority wants an external account binding."
+        "Get a key pair from it and set edge.acme.eab.kid and edge.acme.eab.hmac_file.";
+    CertEabInvalid "cert_eab_invalid" 503
+        "The certificate authority does not accept the external account binding."
+        "Get a new key pair from it: some end after seven days, or at their first use.";
+    CertTosNotAccepted "cert_tos_not_accepted" 503
+        "The certificate authority's terms of service have not been accepted."
+        "Read them, then set edge.acme.accept_tos to true.";
+    CertContactInvalid "cert_contact_invalid" 503
+        "The certificate authority does not accept the contact."
+        "Write edge.acme.contact as mailto:you@example.com.";
+    CertAccountLost "cert_account_lost" 503
+        "The certificate authority does not know the account any more; a new one is made."
+        "If a CAA record names the account (accounturi), put the new one into it.";
+    CertAriUnavailable "cert_ari_unavailable" 503
+        "The certificate authority does not say when to renew."
+        "Nothing: the certificate's lifetime decides.";
+    CertOrderExpired "cert_order_expired" 503
+        "The order is no longer valid at the certificate authority."
+        "Nothing: it is ordered anew.";
+    CertStateUnwritable "cert_state_unwritable" 503
+        "The edge's state folder cannot be written; a new certificate is served from memory."
+        "Free space on its disk, or mend its owner, mode or mount.";
+    CertBadCertificate "cert_bad_certificate" 503
+        "The authority's certificate is not the one ordered: key, names or dates are wrong."
+        "Nothing: the old one stays and it is ordered anew; if it recurs, tell the authority.";
+    CertEphemeralState "cert_ephemeral_state" 503
+        "The edge's state folder does not outlive a restart, so nothing is ordered from a real authority."
+        "Mount a volume at edge.state_dir, or set edge.acme.allow_ephemeral_state.";
+    CertCaaForbids "cert_caa_forbids" 503
+        "A CAA record forbids this authority to issue for the name."
+        "Publish the CAA record that the message prints, or remove the one that forbids.";
+    CertProfileUnknown "cert_profile_unknown" 503
+        "The certificate authority has no such profile."
+        "Set edge.acme.profile to one that the message lists, or to auto.";
+    CertClockWrong "cert_clock_wrong" 503
+        "This machine's clock is far from the certificate authority's."
+        "Set the clock (NTP); nothing is ordered until then.";
+    CertPending "cert_pending" 503
+        "There is no certificate yet; the first one is being obtained."
+        "Wait; `preview certs list` shows how far it is and what is in the way.";
     UpstreamSlow "upstream_slow" 504
         "The dev server did not accept the connection, or did not begin its answer, in time."
         "Look at its output: `preview logs NAME`.";

@@ -81,7 +81,7 @@ fn node(settings: &Settings, host: &str) -> Result<NodeId, SettingsError> {
 }
 
 fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
-    let ours = ["edge.http", "edge.https", "api.listen"].into_iter();
+    let ours = ["edge.http", "edge.https", "edge.metrics.listen", "api.listen"].into_iter();
     let own = ours.filter_map(|key| settings.text(key)?.rsplit_once(':')?.1.parse::<Port>().ok());
     Ok(PortPolicy {
         allow: parsed(settings, "ports.allow")?,

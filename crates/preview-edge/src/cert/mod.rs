@@ -4,6 +4,10 @@ mod pair;
 mod files;
 mod self_signed;
 mod resolver;
+mod report;
+mod failure;
+mod challenge;
+mod vault;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +16,11 @@ use std::time::Duration;
 use preview_core::clock::Wall;
 use thiserror::Error;
 
+pub use failure::Failure;
+pub use report::{Cause, Report};
+
 pub(crate) use pair::{Names, Shown, provider};
+pub(crate) use report::Board;
 pub(crate) use resolver::Resolver;
 
 use crate::config::{Config, TlsSource};
@@ -72,10 +80,12 @@ pub enum CertProblem {
 }
 
 /// Where the certificate comes from, and the one in force.
-#[derive(Debug)]
 pub(crate) struct Keeper {
     source: Source,
+    /// What clients are shown.
     pub(crate) resolver: Arc<Resolver>,
+    /// How things stand.
+    pub(crate) board: Arc<Board>,
 }
 
 #[derive(Debug)]
@@ -92,7 +102,7 @@ impl Keeper {
                 let (files, shown) = Files::load(cert.clone(), key.clone(), now)?;
                 (Source::Files(files), shown)
             }
-            TlsSource::SelfSigned => {
+            TlsSource::SelfSigned | TlsSource::Folder(_) | TlsSource::Acme(_) => {
                 let mut names = config.template.wildcard_names();
                 names.push(config.template.base().to_owned());
                 names.extend(config.daemon_host.clone());
@@ -100,12 +110,14 @@ impl Keeper {
                 (Source::SelfSigned(own), shown)
             }
         };
-        Ok(Self { source, resolver: Arc::new(Resolver::new(shown)) })
+        let resolver = Arc::new(Resolver::default());
+        resolver.put(shown);
+        Ok(Self { source, resolver, board: Arc::new(Board::default()) })
     }
 
     /// Looks for changes for ever. The last good certificate stays in force until a better one is there.
     pub(crate) async fn keep(self) {
-        let Self { mut source, resolver } = self;
+        let Self { mut source, resolver, board: _ } = self;
         loop {
             tokio::time::sleep(LOOK).await;
             let now = crate::clock::wall();

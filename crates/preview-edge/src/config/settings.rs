@@ -8,6 +8,7 @@ use preview_core::ports::{Port, PortPolicy};
 use preview_core::settings::{Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 
+use super::acme;
 use super::{Config, Handoff, Limits, Listen, Mode, Times, TlsSource};
 
 impl Config {
@@ -22,9 +23,13 @@ impl Config {
         if http.is_none() && https.is_none() {
             return Err(settings.impossible("edge.http", "an address, as edge.https is null"));
         }
+        let metrics = listen(settings, "edge.metrics.listen")?;
         let mut ports = ports(settings)?;
-        ports.own.extend([http, https].into_iter().flatten().filter_map(|it| Port::new(it.port).ok()));
+        ports
+            .own
+            .extend([http, https, metrics].into_iter().flatten().filter_map(|it| Port::new(it.port).ok()));
         let access = access(settings, &template);
+        let tls = tls(settings, &template, home)?;
         let state = path("state_dir").unwrap_or_else(|| home.to_owned());
         Ok(Self {
             http,
@@ -42,7 +47,8 @@ impl Config {
                 Some("strip") => Handoff::Strip,
                 _ => Handoff::Pass,
             },
-            tls: tls(settings, home)?,
+            tls,
+            metrics,
             trusted_proxies: all(settings, "edge.trusted_proxies", "networks such as 10.0.0.0/8")?,
             limits: limits(settings),
             times: times(settings),
@@ -74,16 +80,23 @@ fn mode(settings: &Settings, access: &AccessPolicy) -> Result<Mode, SettingsErro
     }
 }
 
-fn tls(settings: &Settings, home: &Path) -> Result<TlsSource, SettingsError> {
-    if settings.text("edge.tls.mode") != Some("files") {
-        return Ok(TlsSource::SelfSigned);
-    }
-    let file = |key| {
-        let text =
-            settings.text(key).ok_or_else(|| settings.impossible(key, "a file, as edge.tls.mode is files"));
+fn tls(settings: &Settings, template: &UrlTemplate, home: &Path) -> Result<TlsSource, SettingsError> {
+    let needed = |key| {
+        let text = settings.text(key).ok_or_else(|| {
+            settings.impossible(key, "a file, as edge.tls.mode is files and edge.tls.folder null")
+        });
         text.map(|text| at_home(text, home))
     };
-    Ok(TlsSource::Files { cert: file("edge.tls.cert")?, key: file("edge.tls.key")? })
+    match settings.text("edge.tls.mode") {
+        Some("files") => match settings.text("edge.tls.folder") {
+            Some(folder) => Ok(TlsSource::Folder(at_home(folder, home))),
+            None => Ok(TlsSource::Files { cert: needed("edge.tls.cert")?, key: needed("edge.tls.key")? }),
+        },
+        Some("acme") => {
+            acme::from_settings(settings, template, home).map(|acme| TlsSource::Acme(Box::new(acme)))
+        }
+        _ => Ok(TlsSource::SelfSigned),
+    }
 }
 
 fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
@@ -139,7 +152,7 @@ fn listen(settings: &Settings, key: &'static str) -> Result<Option<Listen>, Sett
     settings.text(key).map(|_| parsed(settings, key)).transpose()
 }
 
-fn parsed<T: FromStr<Err: std::fmt::Display>>(
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
     settings: &Settings,
     key: &'static str,
 ) -> Result<T, SettingsError> {
@@ -147,7 +160,11 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
     text.parse().map_err(|error| settings.impossible(key, format_args!("usable: {error}")))
 }
 
-fn all<T: FromStr>(settings: &Settings, key: &'static str, what: &str) -> Result<Vec<T>, SettingsError> {
+pub(super) fn all<T: FromStr>(
+    settings: &Settings,
+    key: &'static str,
+    what: &str,
+) -> Result<Vec<T>, SettingsError> {
     let parsed: Result<_, T::Err> = settings.list(key).iter().map(|text| text.parse()).collect();
     parsed.map_err(|_| settings.impossible(key, format_args!("a list of {what}")))
 }
@@ -156,7 +173,7 @@ fn count(settings: &Settings, key: &str) -> usize {
     usize::try_from(settings.number(key)).unwrap_or(usize::MAX)
 }
 
-fn at_home(text: &str, home: &Path) -> PathBuf {
+pub(super) fn at_home(text: &str, home: &Path) -> PathBuf {
     text.strip_prefix("~/").map_or_else(|| PathBuf::from(text), |rest| home.join(rest))
 }
 

@@ -51,6 +51,7 @@ pub(crate) fn config(scratch: &Scratch) -> Config {
         trusted_proxies: Vec::new(),
         limits: Limits::default(),
         times: Times { drain: Duration::from_secs(1), report: Duration::from_millis(50), ..Times::default() },
+        metrics: None,
         access_log: false,
     }
 }

@@ -1,0 +1,32 @@
+//! Who writes the TXT records that prove a name is ours (RFC 8555 §8.4).
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+
+/// One record of one challenge: all that a solver may need to write it, and, after a crash, to remove it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The record's name, lower case, without a final dot: `_acme-challenge.DOMAIN`, or where its CNAME leads.
+    pub(crate) fqdn: String,
+    /// The TXT value: base64url of the key authorization's SHA-256.
+    pub(crate) value: String,
+    /// The domain that is to be proved, without `*.`.
+    pub(crate) domain: String,
+    /// The challenge's token.
+    pub(crate) token: String,
+    /// The token with the account key's thumbprint; hooks in raw mode want it.
+    pub(crate) key_authorization: String,
+}
+
+/// Writes and removes records. Both may be called again for the same record, also by a later process; a record that
+/// is gone counts as removed, and other values at the same name stay as they are.
+pub(crate) trait Solver: Send + Sync {
+    /// What it is called in configuration.
+    fn name(&self) -> &'static str;
+    /// Adds the record to those at its name.
+    fn present<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
+    /// Removes it.
+    fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
+}

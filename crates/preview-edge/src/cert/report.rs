@@ -1,0 +1,103 @@
+//! How certificates stand, for people and programs: what `/health`, metrics and `preview certs list` are made of.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::Failure;
+
+/// How the certificate of one set of names stands. Moments are seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Where it comes from: `self_signed`, `files` or `acme`.
+    pub source: String,
+    /// The names that it has, or shall have.
+    pub names: Vec<String>,
+    /// `empty`, `valid`, a step of an attempt (`docs/acme.md` §6), `backoff` or `parked`.
+    pub state: String,
+    /// Why it is not as it should be.
+    pub cause: Option<Cause>,
+    /// Who signed the one in force.
+    pub issuer: Option<String>,
+    /// From when it is good.
+    pub not_before: Option<u64>,
+    /// Until when.
+    pub not_after: Option<u64>,
+    /// When it shall be renewed.
+    pub renew_at: Option<u64>,
+    /// When the next attempt is due, if one has failed.
+    pub next_attempt: Option<u64>,
+    /// The authority of the attempt under way, or of the last one.
+    pub authority: Option<String>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// How many more certificates the edge would order within the span of its own budget.
+    pub budget_left: Option<u32>,
+    /// Records that could not be removed yet.
+    pub txt_leftover: usize,
+}
+
+/// Why a certificate is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The code, e.g. `cert_txt_not_seen`.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl From<&Failure> for Cause {
+    fn from(failure: &Failure) -> Self {
+        Self { code: failure.code().to_string(), message: failure.to_string(), hint: failure.hint() }
+    }
+}
+
+/// Where whoever keeps the certificates tells how they stand, and is told to renew.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    report: ArcSwap<Report>,
+    steps: Mutex<BTreeMap<Step, u64>>,
+    renew: Notify,
+}
+
+/// What is counted: authority, step, and `ok` or a code.
+pub(crate) type Step = (String, &'static str, String);
+
+impl Board {
+    /// The last report.
+    pub(crate) fn report(&self) -> Arc<Report> {
+        self.report.load_full()
+    }
+
+    /// Tells how things stand now.
+    pub(crate) fn tell(&self, report: Report) {
+        self.report.store(Arc::new(report));
+    }
+
+    /// Counts a step of an attempt at an authority.
+    pub(crate) fn count(&self, authority: &str, step: &'static str, outcome: Result<(), &Failure>) {
+        let result = outcome.map_or_else(|failure| failure.code().to_string(), |()| "ok".to_owned());
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        *steps.entry((authority.to_owned(), step, result)).or_default() += 1;
+    }
+
+    /// What was counted so far.
+    pub(crate) fn steps(&self) -> BTreeMap<Step, u64> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for a new certificate now, whatever the plan says.
+    pub(crate) fn renew(&self) {
+        self.renew.notify_one();
+    }
+
+    /// Waits until somebody asks for a new certificate.
+    pub(crate) async fn asked(&self) {
+        self.renew.notified().await;
+    }
+}
