@@ -40,7 +40,12 @@ impl Exit {
             | Code::SessionInvalid
             | Code::TemplateInvalid
             | Code::ConfigInvalid
-            | Code::RequestInvalid => Self::USAGE,
+            | Code::RequestInvalid
+            | Code::CertCredentialsInvalid
+            | Code::CertTosNotAccepted
+            | Code::CertContactInvalid
+            | Code::CertProfileUnknown
+            | Code::CertEabRequired => Self::USAGE,
             Code::NotFound => Self::NOT_FOUND,
             Code::Unauthorized
             | Code::GrantExpired
@@ -53,7 +58,10 @@ impl Exit {
             | Code::StateInUse
             | Code::LimitSession
             | Code::LimitUser
-            | Code::RateLimited => Self::CONFLICT,
+            | Code::RateLimited
+            | Code::CertRateLimited
+            | Code::CertPaused
+            | Code::CertDnsBind => Self::CONFLICT,
             Code::DaemonUnreachable => Self::UNREACHABLE,
             Code::PortNotListening
             | Code::TaskDead
@@ -63,7 +71,38 @@ impl Exit {
             | Code::StoreReadonly
             | Code::StoreCorrupt
             | Code::UpstreamSlow
-            | Code::StoreFull => Self::FAILED,
+            | Code::StoreFull
+            | Code::CertTxtNotSeen
+            | Code::CertTxtMismatch
+            | Code::CertTxtTooMany
+            | Code::CertTsigRejected
+            | Code::CertZoneOrClock
+            | Code::CertUpdateRefused
+            | Code::CertDnsUnreachable
+            | Code::CertDelegationMissing
+            | Code::CertDnssecBroken
+            | Code::CertChallengeCaptured
+            | Code::CertNsDisagree
+            | Code::CertProviderRefused
+            | Code::CertHookFailed
+            | Code::CertCaTimeout
+            | Code::CertCaUnavailable
+            | Code::CertCaRefused
+            | Code::CertBadNonce
+            | Code::CertNameForbidden
+            | Code::CertEabInvalid
+            | Code::CertAccountLost
+            | Code::CertAriUnavailable
+            | Code::CertOrderExpired
+            | Code::CertStateUnwritable
+            | Code::CertBadCertificate
+            | Code::CertEphemeralState
+            | Code::CertCaaForbids
+            | Code::CertClockWrong
+            | Code::CertPending
+            | Code::CertPairInvalid
+            | Code::CertExpiring
+            | Code::CertExpired => Self::FAILED,
         }
     }
 

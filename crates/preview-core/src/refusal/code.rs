@@ -229,6 +229,15 @@ codes! {
     CertPending "cert_pending" 503
         "There is no certificate yet; the first one is being obtained."
         "Wait; `preview certs list` shows how far it is and what is in the way.";
+    CertPairInvalid "cert_pair_invalid" 503
+        "A certificate file or its key, which somebody else renews, cannot be used; the last good pair stays."
+        "Look at the file in the message; a renewal puts a fitting pair there, key closed to others (chmod 600).";
+    CertExpiring "cert_expiring" 503
+        "The certificate is near its end and has not been renewed."
+        "See why its renewal does not happen: certbot's timer, the secret's issuer, or `preview certs list`.";
+    CertExpired "cert_expired" 503
+        "The certificate's time is over; it is still shown, and browsers refuse it."
+        "Renew it now: `preview certs renew`, or whatever fills edge.tls.folder.";
     UpstreamSlow "upstream_slow" 504
         "The dev server did not accept the connection, or did not begin its answer, in time."
         "Look at its output: `preview logs NAME`.";
