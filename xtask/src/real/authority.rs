@@ -1,5 +1,6 @@
 //! A certificate authority of a test's own.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,14 +43,15 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Signs a certificate for `names`, the first of which names its files too.
+    /// Signs a certificate for `names`, which may be addresses; the first one names its files too.
     pub fn issue(&self, names: &[&str]) -> Result<Certificate> {
         let stem = names.first().map_or("none", |name| name.trim_start_matches("*."));
         let certificate = Certificate {
             chain: self.folder.join(format!("{stem}.pem")),
             key: self.folder.join(format!("{stem}.key")),
         };
-        let names: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
+        let kind = |name: &str| if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+        let names: Vec<String> = names.iter().map(|name| format!("{}:{name}", kind(name))).collect();
         run(openssl(&["req", "-x509", "-subj", "/CN=Preview test", "-days", "20"])
             .args(["-addext", &format!("subjectAltName={}", names.join(","))])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])

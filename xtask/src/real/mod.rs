@@ -16,6 +16,8 @@ pub mod echo;
 pub mod http_server;
 pub mod curl;
 pub mod authority;
+pub mod pebble;
+pub mod front;
 pub mod preview;
 pub mod browser;
 
@@ -25,6 +27,8 @@ pub use browser::Browser;
 pub use devservers::{Checkout, DevServer};
 pub use echo::EchoServer;
 pub use fixture::prepare;
+pub use front::Front;
+pub use pebble::Pebble;
 pub use ports::{free_port, free_port_outside};
 pub use process::{Process, Signal};
 pub use scratch::Scratch;
