@@ -31,66 +31,63 @@ const WE: HeaderValue = HeaderValue::from_static(concat!("preview/", env!("CARGO
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    scheme: &'static str,
     timeout: Duration,
-    allows_plain: bool,
 }
 
-/// An exchange that gave no answer. Messages name the server, never the path: that may hold a secret.
+/// An exchange that gave no answer. The message names the server, never the path: that may hold a secret.
 #[derive(Debug, Error)]
-pub(crate) enum HttpError {
-    /// It took too long.
-    #[error("{server} gave no whole answer within {} s", after.as_secs_f32())]
-    TimedOut {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-        /// The time it had.
-        after: Duration,
-    },
-    /// There is no connection.
-    #[error("{server} cannot be reached: {reason}")]
-    Unreachable {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-        /// The system's reason.
-        reason: String,
-    },
-    /// There is no trust.
-    #[error("{server} cannot be spoken to by TLS: {reason}")]
-    Tls {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-        /// What is wrong, and what would help.
-        reason: String,
-    },
-    /// The answer does not end.
-    #[error("{server} answers with more than {LONGEST} bytes")]
-    TooLong {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-    },
-    /// It speaks no HTTP, or stopped in the middle.
-    #[error("{server} broke off, or speaks no HTTP: {reason}")]
-    Broken {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-        /// What was seen of it.
-        reason: String,
-    },
-    /// It would go in the clear.
-    #[error("{server} must be asked by https://")]
-    Plain {
-        /// Host, and port where it is not the scheme's.
-        server: String,
-    },
+#[error("{server}: {problem}")]
+pub(crate) struct HttpError {
+    /// Host, and port where it is not the scheme's.
+    pub(crate) server: String,
+    /// What went wrong.
+    pub(crate) problem: HttpProblem,
+}
+
+/// What can go wrong in an exchange.
+#[derive(Debug, Error)]
+pub(crate) enum HttpProblem {
+    /// It took longer than it may.
+    #[error("no whole answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// The system's reason why there is no connection.
+    #[error("no connection ({0})")]
+    Unreachable(String),
+    /// Why there is no trust, and what would help.
+    #[error("no trust by TLS ({0})")]
+    Tls(String),
+    /// The answer does not fit.
+    #[error("an answer of more than {LONGEST} bytes")]
+    TooLong,
+    /// It stopped in the middle, or speaks no HTTP.
+    #[error("it broke off, or speaks no HTTP ({0})")]
+    Broken(String),
+    /// Another scheme than this client is for.
+    #[error("it must be asked by {0}://")]
+    Scheme(&'static str),
 }
 
 impl Http {
-    /// A client that trusts the authorities in `roots_file` (PEM) alone, or without it the system's.
+    /// A client for `https://` that trusts the authorities in `roots_file` (PEM) alone, or without it the system's.
     pub(crate) fn new(roots_file: Option<&Path>, timeout: Duration) -> Result<Self, Failure> {
         let trusted = match roots_file {
             Some(file) => from_file(file)?,
             None => from_system()?,
         };
+        Self::with("https", trusted, timeout)
+    }
+
+    /// A client for the scheme of an endpoint that an operator has chosen, which may be `http`.
+    pub(crate) fn to(endpoint: &str, timeout: Duration) -> Result<Self, Failure> {
+        if endpoint.starts_with("http://") {
+            Self::with("http", RootCertStore::empty(), timeout)
+        } else {
+            Self::new(None, timeout)
+        }
+    }
+
+    fn with(scheme: &'static str, trusted: RootCertStore, timeout: Duration) -> Result<Self, Failure> {
         let tls = ClientConfig::builder_with_provider(provider().into())
             .with_safe_default_protocol_versions()
             .map_err(|error| refused("TLS", error.to_string()))?
@@ -110,32 +107,26 @@ impl Http {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Self { client, timeout, allows_plain: false })
-    }
-
-    /// The same, also by `http://`: for endpoints that an operator has chosen.
-    pub(crate) fn or_plain(self) -> Self {
-        Self { allows_plain: true, ..self }
+        Ok(Self { client, scheme, timeout })
     }
 
     /// Asks once. Any answer is one, whatever its status; a redirect too.
     pub(crate) async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let server = server(request.uri());
-        if !self.allows_plain && request.uri().scheme_str() != Some("https") {
-            return Err(HttpError::Plain { server });
+        let failed = |problem| HttpError { server, problem };
+        if request.uri().scheme_str() != Some(self.scheme) {
+            return Err(failed(HttpProblem::Scheme(self.scheme)));
         }
         request.headers_mut().insert(USER_AGENT, WE);
         let exchange = async {
             let answer = self.client.request(request.map(Full::new)).await;
-            let (head, body) = answer.map_err(|error| judge(&server, &error))?.into_parts();
+            let (head, body) = answer.map_err(|error| judge(&error))?.into_parts();
             let body = Limited::new(body, LONGEST).collect().await;
-            let body = body.map_err(|error| judge(&server, error.as_ref()))?;
+            let body = body.map_err(|error| judge(error.as_ref()))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(HttpError::TimedOut { server: server.clone(), after: self.timeout }),
-        }
+        let answer = tokio::time::timeout(self.timeout, exchange).await;
+        answer.unwrap_or(Err(HttpProblem::TimedOut(self.timeout))).map_err(failed)
     }
 }
 
@@ -175,18 +166,17 @@ fn server(uri: &Uri) -> String {
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn judge(server: &str, error: &(dyn StdError + 'static)) -> HttpError {
-    let server = server.to_owned();
+fn judge(error: &(dyn StdError + 'static)) -> HttpProblem {
     if cause::<LengthLimitError>(error).is_some() {
-        return HttpError::TooLong { server };
+        return HttpProblem::TooLong;
     }
     if let Some(error) = cause::<rustls::Error>(error) {
-        return HttpError::Tls { server, reason: in_words(error) };
+        return HttpProblem::Tls(in_words(error));
     }
     let reason = innermost(error);
     match error.downcast_ref::<hyper_util::client::legacy::Error>() {
-        Some(error) if error.is_connect() => HttpError::Unreachable { server, reason },
-        _ => HttpError::Broken { server, reason },
+        Some(error) if error.is_connect() => HttpProblem::Unreachable(reason),
+        _ => HttpProblem::Broken(reason),
     }
 }
 
