@@ -6,6 +6,7 @@
 
 pub mod wait;
 pub mod ports;
+pub mod address;
 pub mod scratch;
 pub mod tree;
 pub mod process;
@@ -18,9 +19,14 @@ pub mod curl;
 pub mod authority;
 pub mod pebble;
 pub mod front;
+pub mod dig;
+pub mod zone;
+pub mod named;
+pub mod knot;
 pub mod preview;
 pub mod browser;
 
+pub use address::free_address;
 pub use authority::{Authority, Certificate};
 pub use bin::bin;
 pub use browser::Browser;
@@ -28,8 +34,11 @@ pub use devservers::{Checkout, DevServer};
 pub use echo::EchoServer;
 pub use fixture::prepare;
 pub use front::Front;
+pub use knot::Knot;
+pub use named::Named;
 pub use pebble::Pebble;
 pub use ports::{free_port, free_port_outside};
 pub use process::{Process, Signal};
 pub use scratch::Scratch;
 pub use wait::{poll, poll_for};
+pub use zone::{TsigKey, Zone};

@@ -1,0 +1,84 @@
+//! Loopback addresses nobody else uses: DNS servers need port 53, so each gets an address of its own.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process::Command;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+
+/// The port of DNS (RFC 1035 §4.2).
+pub const DNS_PORT: u16 = 53;
+
+/// How many addresses there are: 127.53.0.1 to 127.53.255.254.
+const ADDRESSES: u32 = 65_534;
+
+/// Locks of the addresses this process was given; the kernel drops them when it ends, however it ends.
+static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+/// A loopback address whose port 53 is free by UDP and TCP; it stays this process's until the process ends.
+pub fn free_address() -> Result<Ipv4Addr> {
+    let folder = std::env::temp_dir().join("preview-real-addresses");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // Processes that start together begin their search far from one another.
+    let first = std::process::id().wrapping_mul(131) % ADDRESSES;
+    for step in 0..ADDRESSES {
+        let offset = u16::try_from(1 + (first + step) % ADDRESSES).context("an offset fits u16")?;
+        let [third, fourth] = offset.to_be_bytes();
+        let address = Ipv4Addr::new(127, 53, third, fourth);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join(address.to_string()))?;
+        if file.try_lock().is_ok() && is_free(address)? {
+            HELD.lock()
+                .map_err(|_| anyhow::anyhow!("a thread panicked while claiming an address"))?
+                .push(file);
+            return Ok(address);
+        }
+    }
+    bail!("no free address in 127.53.0.0/16: what listens there? (ss -lnp)")
+}
+
+/// An address that the loopback interface has been given: `named` binds none that no interface has, although
+/// all of 127.0.0.0/8 is bindable without.
+#[derive(Debug)]
+pub(super) struct Assigned(Ipv4Addr);
+
+impl Assigned {
+    pub(super) fn new(address: Ipv4Addr) -> Result<Self> {
+        let output = ip("add", address).output().context("cannot run ip (Debian: iproute2)")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        // Left behind by a test that was killed.
+        if !output.status.success() && !text.contains("File exists") {
+            bail!("cannot give {address} to the loopback interface (root, or CAP_NET_ADMIN, may): {text}");
+        }
+        Ok(Self(address))
+    }
+}
+
+impl Drop for Assigned {
+    fn drop(&mut self) {
+        let _ = ip("del", self.0).output();
+    }
+}
+
+fn ip(verb: &str, address: Ipv4Addr) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["address", verb, &format!("{address}/32"), "dev", "lo"]);
+    command
+}
+
+/// Whether nothing listens on the address's port 53.
+fn is_free(address: Ipv4Addr) -> Result<bool> {
+    let bound = UdpSocket::bind((address, DNS_PORT))
+        .and_then(|udp| TcpListener::bind((address, DNS_PORT)).map(|tcp| (udp, tcp)));
+    match bound {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            bail!("port {DNS_PORT} may not be bound: run as root, or with CAP_NET_BIND_SERVICE")
+        }
+        Err(_) => Ok(false),
+    }
+}
