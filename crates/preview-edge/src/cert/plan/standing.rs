@@ -1,0 +1,384 @@
+//! How a set of names stands: what was tried, what came of it, and what follows from that.
+
+use std::time::Duration;
+
+use preview_core::clock::Wall;
+
+use super::{Facts, Fingerprint, Policy, Whom, portion};
+use crate::cert::{Cause, Failure};
+use crate::config::Timers;
+
+/// Failed validations are counted within this span: as long as authorities look back (ACME.md §4).
+const HOUR: Duration = Duration::from_hours(1);
+/// After this many failures in a row of the rehearsing authority itself, its rehearsal is dispensed with: it must
+/// not be what a renewal fails by.
+const NO_REHEARSAL: u32 = 3;
+/// Renewal information that cannot be had is asked for again after this (RFC 9773 §4.3.3).
+const ARI_AGAIN: Duration = Duration::from_hours(6);
+/// So many past events are kept: more than any budget counts.
+const KEPT: usize = 64;
+
+/// All that is remembered of a set of names between two looks, and over restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Why nothing is tried for a while.
+    pub(crate) pause: Option<Pause>,
+    /// Failures since the last certificate, at whatever authority.
+    pub(crate) failures: u32,
+    /// When the first of these failures was.
+    pub(crate) failing_since: Option<Wall>,
+    /// The authority that failed last, rehearsals aside.
+    pub(crate) failed_last: Option<String>,
+    /// Validations that failed at authorities that count them, oldest first.
+    pub(crate) failed_at: Vec<Wall>,
+    /// Certificates that were made, oldest first; also those that could not be used.
+    pub(crate) issued: Vec<Issued>,
+    /// Where the certificate in force is from.
+    pub(crate) origin: Option<Origin>,
+    /// The names for which the last rehearsal, or order, went well; empty after a failed validation.
+    pub(crate) rehearsed: Vec<String>,
+    /// Failures in a row of the rehearsing authority itself.
+    pub(crate) staging_down: u32,
+    /// What the authority said of renewal.
+    pub(crate) ari: Option<Ari>,
+    /// Whether a human has asked for a certificate that is not there yet.
+    pub(crate) asked: bool,
+}
+
+/// Nothing is tried until it ends, or a human asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) since: Wall,
+    pub(crate) until: Wall,
+    pub(crate) cause: Cause,
+    /// Whether only a human can mend the cause.
+    pub(crate) parked: bool,
+}
+
+/// A certificate that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Issued {
+    pub(crate) at: Wall,
+    pub(crate) names: Vec<String>,
+}
+
+/// Where a certificate is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) certificate: Fingerprint,
+    pub(crate) authority: String,
+    /// Whether the account that ordered it is still ours.
+    pub(crate) same_account: bool,
+}
+
+/// Renewal information (RFC 9773).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ari {
+    /// The certificate that it is about.
+    pub(crate) certificate: Fingerprint,
+    /// The window, and the moment drawn from it.
+    pub(crate) window: Option<(Window, Wall)>,
+    /// When to ask again.
+    pub(crate) poll: Wall,
+    /// Why it could not be had the last time.
+    pub(crate) cause: Option<Cause>,
+}
+
+/// When the authority wants a certificate renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) start: Wall,
+    pub(crate) end: Wall,
+}
+
+/// What changes it. Whoever calls these saves the standing before the next step.
+impl Standing {
+    /// An attempt failed. `facts` are of the certificate in force, `draw` is random.
+    pub(crate) fn failed(
+        &mut self,
+        whom: Whom,
+        failure: &Failure,
+        facts: Option<&Facts>,
+        policy: &Policy,
+        now: Wall,
+        draw: u64,
+    ) {
+        self.asked = false;
+        self.failures = self.failures.saturating_add(1);
+        let since = *self.failing_since.get_or_insert(now);
+        self.note(whom, failure, policy, now);
+        let parked = failure.needs_a_human();
+        let wait = if parked { policy.timers.parked } else { self.backoff(facts, &policy.timers, now, draw) };
+        let mut until = now + spend_half(wait, facts, &policy.timers, now);
+        until = failure.not_before(now).map_or(until, |earliest| until.max(earliest));
+        // The second choice need not wait for what the first one has asked for.
+        let turn = since + policy.timers.fallback_after;
+        if now < turn && self.whom(policy, turn) == Whom::Fallback {
+            until = until.min(turn);
+        }
+        self.pause = Some(Pause { since: now, until, cause: failure.into(), parked });
+    }
+
+    /// An attempt went well: a certificate is in force, or a rehearsal was passed.
+    pub(crate) fn issued(&mut self, whom: Whom, certificate: Fingerprint, policy: &Policy, now: Wall) {
+        self.pause = None;
+        self.rehearsed.clone_from(&policy.names);
+        self.staging_down = 0;
+        let Some(authority) = policy.name(whom).filter(|_| whom != Whom::Staging) else { return };
+        // Failures are not forgotten before this: else a rehearsal that passes while orders fail would undo the
+        // waits between them.
+        (self.failures, self.failing_since, self.failed_last) = (0, None, None);
+        self.asked = false;
+        self.ari = None;
+        self.origin = Some(Origin { certificate, authority: authority.to_owned(), same_account: true });
+        self.spend(policy, now);
+    }
+
+    /// The authority said when it wants the certificate renewed, and when to ask again.
+    pub(crate) fn told_window(
+        &mut self,
+        facts: &Facts,
+        window: Window,
+        retry_after: Option<Duration>,
+        timers: &Timers,
+        now: Wall,
+        draw: u64,
+    ) {
+        let known = self.ari.take().filter(|ari| ari.certificate == facts.id).and_then(|ari| ari.window);
+        let moment = match known {
+            Some((same, moment)) if same == window => moment,
+            _ => window.start + portion(window.end.since(window.start), draw),
+        };
+        let (least, most) = timers.ari;
+        let poll = now + retry_after.unwrap_or(ARI_AGAIN).max(least).min(most);
+        self.ari = Some(Ari { certificate: facts.id, window: Some((window, moment)), poll, cause: None });
+    }
+
+    /// It did not say so; what it said before holds.
+    pub(crate) fn ari_failed(&mut self, facts: &Facts, failure: &Failure, timers: &Timers, now: Wall) {
+        let known = self.ari.take().filter(|ari| ari.certificate == facts.id).and_then(|ari| ari.window);
+        let asked = failure.not_before(now).map_or(ARI_AGAIN, |earliest| earliest.since(now));
+        let (least, most) = timers.ari;
+        let poll = now + asked.max(least).min(most);
+        self.ari = Some(Ari { certificate: facts.id, window: known, poll, cause: Some(failure.into()) });
+    }
+
+    /// A human asks for a certificate now: pauses are skipped, the budget is not.
+    ///
+    /// # Errors
+    /// [`Failure::RateLimited`] if the budget is used up; then nothing is remembered of the wish.
+    pub(crate) fn ask_now(&mut self, policy: &Policy, now: Wall) -> Result<(), Failure> {
+        match self.budget(self.whom(policy, now), policy, now) {
+            Some(limited) => Err(limited),
+            None => {
+                self.asked = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The authority does not know the account any more: what it ordered cannot be named as replaced.
+    pub(crate) fn account_lost(&mut self, authority: &str) {
+        if let Some(origin) = self.origin.as_mut().filter(|origin| origin.authority == authority) {
+            origin.same_account = false;
+        }
+    }
+
+    /// Brings moments that lie ahead of the clock back to it: it was set back, and they would block for as long as
+    /// it was wrong. Says whether there were any; then it is to be saved.
+    pub(crate) fn mend(&mut self, timers: &Timers, now: Wall) -> bool {
+        let was = self.clone();
+        self.failing_since = self.failing_since.map(|since| since.min(now));
+        self.failed_at.iter_mut().for_each(|at| *at = now.min(*at));
+        self.issued.iter_mut().for_each(|issued| issued.at = now.min(issued.at));
+        if let Some(pause) = self.pause.as_mut().filter(|pause| now < pause.since) {
+            pause.until = now + pause.until.since(pause.since);
+            pause.since = now;
+        }
+        if let Some(ari) = &mut self.ari {
+            ari.poll = ari.poll.min(now + timers.ari.1);
+        }
+        *self != was
+    }
+
+    /// What a failure says beyond that there was one.
+    fn note(&mut self, whom: Whom, failure: &Failure, policy: &Policy, now: Wall) {
+        let authority = policy.name(whom).unwrap_or_default();
+        if whom == Whom::Staging {
+            let its_own = blames_authority(failure);
+            self.staging_down = if its_own { self.staging_down.saturating_add(1) } else { 0 };
+        } else {
+            self.failed_last = Some(authority.to_owned());
+        }
+        if failure.is_validation() {
+            self.rehearsed.clear();
+            self.staging_down = 0;
+        }
+        if *failure == Failure::AccountLost {
+            self.account_lost(authority);
+        }
+        if whom != Whom::Staging && failure.is_validation() {
+            self.failed_at.extend(std::iter::repeat_n(now, policy.challenges()));
+            forget(&mut self.failed_at);
+        }
+        if whom != Whom::Staging && matches!(failure, Failure::BadCertificate(_)) {
+            self.spend(policy, now);
+        }
+    }
+
+    fn spend(&mut self, policy: &Policy, now: Wall) {
+        self.issued.push(Issued { at: now, names: policy.names.clone() });
+        forget(&mut self.issued);
+    }
+
+    fn backoff(&self, facts: Option<&Facts>, timers: &Timers, now: Wall, draw: u64) -> Duration {
+        let nth = usize::try_from(self.failures).unwrap_or(usize::MAX).saturating_sub(1);
+        let listed = timers.backoff.get(nth).or(timers.backoff.last()).copied().unwrap_or_default();
+        let spread = |wait: Duration| wait * 4 / 5 + portion(wait * 2 / 5, draw);
+        let rest = facts.map_or(Duration::ZERO, |facts| facts.not_after.since(now));
+        if rest < timers.near_end {
+            let most = timers.backoff_near_end;
+            spread(listed.min(most)).min(most)
+        } else {
+            spread(listed)
+        }
+    }
+}
+
+/// What follows from it.
+impl Standing {
+    /// From when a certificate is to be ordered; in the past if it is due.
+    pub(crate) fn due(&self, facts: Option<&Facts>, policy: &Policy) -> Wall {
+        let wanted = facts.filter(|facts| !self.asked && facts.fits && !self.is_foreign(facts, policy));
+        wanted.map_or(Wall::default(), |facts| self.renew_at(facts))
+    }
+
+    /// When the certificate is to be renewed.
+    pub(crate) fn renew_at(&self, facts: &Facts) -> Wall {
+        let ari = self.ari.as_ref().filter(|ari| ari.certificate == facts.id).and_then(|ari| ari.window);
+        ari.map_or_else(|| facts.renewal(), |(_, moment)| moment).min(facts.last_call())
+    }
+
+    /// Who is to be asked at `now`, if a certificate is due then.
+    pub(crate) fn whom(&self, policy: &Policy, now: Wall) -> Whom {
+        let rehearsed = self.rehearsed == policy.names || self.staging_down >= NO_REHEARSAL;
+        if policy.staging.is_some() && !rehearsed {
+            return Whom::Staging;
+        }
+        let long = self.failing_since.is_some_and(|since| now.since(since) >= policy.timers.fallback_after);
+        // In turns, where both fail.
+        if policy.fallback.is_some() && long && self.failed_last != policy.fallback {
+            return Whom::Fallback;
+        }
+        Whom::First
+    }
+
+    /// When pause and budget let `whom` be asked; in the past if they do.
+    pub(crate) fn free_at(&self, whom: Whom, policy: &Policy, now: Wall) -> Wall {
+        let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
+        match self.budget(whom, policy, now) {
+            Some(Failure::RateLimited { until, .. }) => paused.max(until),
+            _ => paused,
+        }
+    }
+
+    /// What of the edge's own budget forbids to ask `whom` at `now`, as [`Failure::RateLimited`].
+    pub(crate) fn budget(&self, whom: Whom, policy: &Policy, now: Wall) -> Option<Failure> {
+        let timers = &policy.timers;
+        if let Some(until) = full(self.issued_for(policy), timers.budget, timers.budget_span, now) {
+            let limit = format!(
+                "the edge's own budget of {} certificates of these names within {} h is used up",
+                timers.budget,
+                timers.budget_span.as_secs() / 3600
+            );
+            return Some(Failure::RateLimited { limit, until });
+        }
+        if whom == Whom::Staging {
+            return None;
+        }
+        let until = full(self.failed_at.iter().copied(), timers.failures, HOUR, now)?;
+        let limit = format!("{} validations or more have failed within an hour", timers.failures);
+        Some(Failure::RateLimited { limit, until })
+    }
+
+    /// How many certificates the budget leaves.
+    pub(crate) fn budget_left(&self, policy: &Policy, now: Wall) -> u32 {
+        let span = policy.timers.budget_span;
+        let spent = self.issued_for(policy).filter(|at| now < *at + span).count();
+        policy.timers.budget.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
+    }
+
+    /// Why there is no better certificate than the one in force: the last failure, else the budget. `None` if
+    /// nothing is wrong, or nothing is due yet.
+    pub(crate) fn cause(&self, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Option<Cause> {
+        if let Some(pause) = &self.pause {
+            return Some(pause.cause.clone());
+        }
+        let is_due = self.due(facts, policy) <= now;
+        let limited = self.budget(self.whom(policy, now), policy, now).filter(|_| is_due)?;
+        Some(Cause::from(&limited))
+    }
+
+    /// When to ask for renewal information, and whom.
+    pub(super) fn poll(&self, facts: Option<&Facts>, policy: &Policy) -> Option<(Whom, Wall)> {
+        let facts = facts?;
+        let whom = policy.whom(&self.origin_of(facts)?.authority)?;
+        let ari = self.ari.as_ref().filter(|ari| ari.certificate == facts.id);
+        Some((whom, ari.map_or(Wall::default(), |ari| ari.poll)))
+    }
+
+    pub(super) fn may_replace(&self, facts: &Facts, whom: Whom, policy: &Policy) -> bool {
+        self.origin_of(facts)
+            .is_some_and(|origin| origin.same_account && policy.name(whom) == Some(&origin.authority))
+    }
+
+    /// Whether it is from an authority that the operator no longer wants.
+    fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
+        self.origin_of(facts).is_some_and(|origin| policy.whom(&origin.authority).is_none())
+    }
+
+    fn origin_of(&self, facts: &Facts) -> Option<&Origin> {
+        self.origin.as_ref().filter(|origin| origin.certificate == facts.id)
+    }
+
+    fn issued_for(&self, policy: &Policy) -> impl Iterator<Item = Wall> {
+        self.issued.iter().filter(|issued| issued.names == policy.names).map(|issued| issued.at)
+    }
+}
+
+/// Whether it is the authority's own trouble, and another one might do better.
+const fn blames_authority(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::CaTimeout { .. }
+            | Failure::CaUnavailable { .. }
+            | Failure::CaRefused { .. }
+            | Failure::RateLimited { .. }
+            | Failure::BadNonce
+            | Failure::AccountLost
+            | Failure::BadCertificate(_)
+    )
+}
+
+/// No more of the certificate's rest than half is spent waiting, so that there are tries left before its end.
+fn spend_half(wait: Duration, facts: Option<&Facts>, timers: &Timers, now: Wall) -> Duration {
+    let rest = facts.map_or(Duration::ZERO, |facts| facts.not_after.since(now));
+    if rest.is_zero() {
+        return wait;
+    }
+    let least = timers.backoff.first().copied().unwrap_or_default();
+    wait.min((rest / 2).max(least))
+}
+
+/// When the oldest of the last `most` events leaves the span, if so many lie within it.
+fn full(events: impl Iterator<Item = Wall>, most: u32, span: Duration, now: Wall) -> Option<Wall> {
+    let mut ends: Vec<_> = events.map(|at| at + span).filter(|end| now < *end).collect();
+    ends.sort_unstable();
+    let spare = ends.len().checked_sub(usize::try_from(most).unwrap_or(usize::MAX))?;
+    Some(ends.get(spare).copied().unwrap_or(now + span))
+}
+
+fn forget<T>(events: &mut Vec<T>) {
+    let surplus = events.len().saturating_sub(KEPT);
+    events.drain(..surplus);
+}
