@@ -85,9 +85,11 @@ pub(crate) async fn connection(
         Door::Tls(acceptor) => {
             let patience = thread.shared.config.times.handshake;
             let Some(stream) = handshake(acceptor, stream, patience).await else { return };
-            let names =
-                thread.shared.certificate.as_ref().and_then(|it| it.shown()).map(|it| Arc::clone(&it.names));
-            let conn = Conn::new(&thread, peer, names, permit);
+            let asked = stream.get_ref().1.server_name();
+            // One that was swapped meanwhile may not cover the host any more: then every request is misdirected.
+            let shown = thread.shared.certificate.as_ref().and_then(|it| it.pick(asked));
+            let names = shown.map(|it| Arc::clone(&it.names)).unwrap_or_default();
+            let conn = Conn::new(&thread, peer, Some(names), permit);
             match stream.get_ref().1.alpn_protocol() {
                 Some(tls::H2) => http2(stream, conn).await,
                 _ => http1(stream, conn).await,

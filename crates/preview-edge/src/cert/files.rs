@@ -21,7 +21,7 @@ pub(super) struct Files {
 }
 
 /// What changes when a file does: device, inode, length, time of change with its nanoseconds.
-type Look = (u64, u64, u64, i64, i64);
+pub(super) type Look = (u64, u64, u64, i64, i64);
 
 impl Files {
     pub(super) fn load(cert: PathBuf, key: PathBuf, now: Wall) -> Result<(Self, Shown), CertError> {
@@ -42,7 +42,7 @@ impl Files {
     }
 }
 
-fn read(cert: &Path, key: &Path, now: Wall) -> Result<Shown, CertError> {
+pub(super) fn read(cert: &Path, key: &Path, now: Wall) -> Result<Shown, CertError> {
     let problem = |file: &Path, problem| CertError { file: file.to_owned(), problem };
     let unreadable = |file| move |error| problem(file, CertProblem::Unreadable(error));
     let mode = fs::metadata(key).map_err(unreadable(key))?.permissions().mode() & 0o7777;
@@ -54,7 +54,7 @@ fn read(cert: &Path, key: &Path, now: Wall) -> Result<Shown, CertError> {
     pair::read((cert, &chain), (key, &secret), now)
 }
 
-fn look(path: &Path) -> Option<Look> {
+pub(super) fn look(path: &Path) -> Option<Look> {
     let look = |it: Metadata| (it.dev(), it.ino(), it.len(), it.mtime(), it.mtime_nsec());
     fs::metadata(path).ok().map(look)
 }

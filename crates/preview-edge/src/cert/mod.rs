@@ -2,7 +2,9 @@
 
 mod pair;
 mod files;
+mod folder;
 mod self_signed;
+mod watched;
 mod resolver;
 mod report;
 mod failure;
@@ -15,7 +17,6 @@ mod plan;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use preview_core::clock::Wall;
 use thiserror::Error;
@@ -27,13 +28,9 @@ pub(crate) use pair::{Names, Shown, provider};
 pub(crate) use report::Board;
 pub(crate) use resolver::Resolver;
 
-use crate::config::{Config, TlsSource};
+use crate::config::Config;
 use crate::state::StateError;
-use files::Files;
-use self_signed::SelfSigned;
-
-/// How often files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+use watched::Watched;
 
 /// A certificate that cannot be shown.
 #[derive(Debug, Error)]
@@ -72,6 +69,9 @@ pub enum CertProblem {
     /// Its time is over.
     #[error("expired at {0} seconds since 1970")]
     Expired(u64),
+    /// No good pair has this name.
+    #[error("holds no pair that is good for {0} now")]
+    Uncovered(String),
     /// It names no host.
     #[error("covers no host name (it has no subjectAltName)")]
     Nameless,
@@ -83,7 +83,7 @@ pub enum CertProblem {
     State(#[from] StateError),
 }
 
-/// Where the certificate comes from, and the one in force.
+/// Where certificates come from, and those in force.
 pub(crate) struct Keeper {
     source: Source,
     /// What clients are shown.
@@ -92,68 +92,24 @@ pub(crate) struct Keeper {
     pub(crate) board: Arc<Board>,
 }
 
-#[derive(Debug)]
 enum Source {
-    Files(Files),
-    SelfSigned(SelfSigned),
+    Watched(Watched),
 }
 
 impl Keeper {
-    /// The certificate that `config` says; an error is one to refuse the start with.
+    /// The certificates that `config` says; an error is one to refuse the start with.
     pub(crate) fn start(config: &Config, now: Wall) -> Result<Self, CertError> {
-        let (source, shown) = match &config.tls {
-            TlsSource::Files { cert, key } => {
-                let (files, shown) = Files::load(cert.clone(), key.clone(), now)?;
-                (Source::Files(files), shown)
-            }
-            TlsSource::SelfSigned | TlsSource::Folder(_) | TlsSource::Acme(_) => {
-                let mut names = config.template.wildcard_names();
-                names.push(config.template.base().to_owned());
-                names.extend(config.daemon_host.clone());
-                let (own, shown) = SelfSigned::load(&config.state_dir, names, now)?;
-                (Source::SelfSigned(own), shown)
-            }
-        };
-        let resolver = Arc::new(Resolver::default());
-        resolver.put(shown);
-        Ok(Self { source, resolver, board: Arc::new(Board::default()) })
+        let (resolver, board) = (Arc::new(Resolver::default()), Arc::new(Board::default()));
+        let mut watched = Watched::start(config, now)?;
+        watched.tell(&resolver, &board, now);
+        Ok(Self { source: Source::Watched(watched), resolver, board })
     }
 
-    /// Looks for changes for ever. The last good certificate stays in force until a better one is there.
+    /// Looks after them for ever.
     pub(crate) async fn keep(self) {
-        let Self { mut source, resolver, board: _ } = self;
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let now = crate::clock::wall();
-            // A file system that hangs must not hold up the route feed.
-            let look = tokio::task::spawn_blocking(move || {
-                let looked = source.look(now);
-                (source, looked)
-            });
-            let Ok((looking, looked)) = look.await else {
-                tracing::error!("certificates are no longer looked after: looking for them panicked");
-                return;
-            };
-            source = looking;
-            match looked {
-                Ok(None) => {}
-                Ok(Some(shown)) => {
-                    tracing::info!(names = ?shown.names, "a new certificate is in force");
-                    resolver.put(shown);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the certificate is not taken, the last good one stays");
-                }
-            }
-        }
-    }
-}
-
-impl Source {
-    fn look(&mut self, now: Wall) -> Result<Option<Shown>, CertError> {
-        match self {
-            Self::Files(files) => files.look(now),
-            Self::SelfSigned(own) => own.look(now),
+        let Self { source, resolver, board } = self;
+        match source {
+            Source::Watched(watched) => watched.keep(resolver, board).await,
         }
     }
 }

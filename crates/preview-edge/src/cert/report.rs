@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use preview_core::refusal::Code;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::Failure;
+use super::{CertError, CertProblem, Failure};
 
 /// How the certificate of one set of names stands. Moments are seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Report {
     pub source: String,
     /// The names that it has, or shall have.
     pub names: Vec<String>,
-    /// `empty`, `valid`, a step of an attempt (`docs/acme.md` §6), `backoff` or `parked`.
+    /// `empty`, `valid`, `expired`, a step of an attempt (`docs/acme.md` §6), `backoff` or `parked`.
     pub state: String,
     /// Why it is not as it should be.
     pub cause: Option<Cause>,
@@ -49,6 +50,32 @@ pub struct Cause {
     pub message: String,
     /// What to do next.
     pub hint: String,
+}
+
+impl Cause {
+    /// A cause that has no more to say than what happened.
+    pub(crate) fn of(code: Code, message: impl Into<String>) -> Self {
+        Self { code: code.to_string(), message: message.into(), hint: code.cure().to_owned() }
+    }
+}
+
+impl From<&CertError> for Cause {
+    fn from(error: &CertError) -> Self {
+        let code = match error.problem {
+            CertProblem::Expired(_) => Code::CertExpired,
+            CertProblem::Unmade(_) | CertProblem::State(_) => Code::CertStateUnwritable,
+            CertProblem::Unreadable(_)
+            | CertProblem::Mode(_)
+            | CertProblem::NoCertificate
+            | CertProblem::NoKey
+            | CertProblem::BadKey(_)
+            | CertProblem::BadCertificate
+            | CertProblem::Mismatch
+            | CertProblem::Uncovered(_)
+            | CertProblem::Nameless => Code::CertPairInvalid,
+        };
+        Self::of(code, error.to_string())
+    }
 }
 
 impl From<&Failure> for Cause {

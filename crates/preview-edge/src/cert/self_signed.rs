@@ -55,6 +55,11 @@ impl SelfSigned {
         Ok(Some(shown))
     }
 
+    /// When it is made anew.
+    pub(super) fn renewal(&self) -> Wall {
+        self.renewal
+    }
+
     fn kept(&self, now: Wall) -> Option<Shown> {
         let chain = state::read(&self.cert).ok()??;
         let secret = state::read(&self.key).ok()??;
