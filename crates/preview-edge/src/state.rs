@@ -56,20 +56,44 @@ pub(crate) struct Lock(
 
 /// Makes the folder if it is not there, checks it, and takes it.
 pub(crate) fn take(dir: &Path) -> Result<Lock, StateError> {
+    make_folder(dir)?;
+    match lock(&dir.join("lock"))? {
+        Some(file) => Ok(Lock(file)),
+        None => Err(StateError::InUse(dir.to_owned())),
+    }
+}
+
+/// Makes the folder and those above it where they are missing (0700), and checks it.
+pub(crate) fn make_folder(dir: &Path) -> Result<(), StateError> {
+    if check_folder(dir)? {
+        return Ok(());
+    }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| io_error(dir, "make the folder", error))?;
-    let metadata = fs::symlink_metadata(dir).map_err(|error| io_error(dir, "look at the folder", error))?;
+    made.and_then(|()| sync_parent(dir)).map_err(|error| io_error(dir, "make the folder", error))?;
+    check_folder(dir).map(|_| ())
+}
+
+/// Whether the folder is there; an error if it is no folder, or others may look or write into it.
+pub(crate) fn check_folder(dir: &Path) -> Result<bool, StateError> {
+    let metadata = match fs::symlink_metadata(dir) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io_error(dir, "look at the folder", error)),
+    };
     if !metadata.is_dir() {
         return Err(StateError::Kind { path: dir.to_owned(), expected: "folder" });
     }
-    closed(dir, &metadata)?;
-    let path = dir.join("lock");
-    let file = options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| io_error(&path, "open", error))?;
+    closed(dir, &metadata).map(|()| true)
+}
+
+/// Makes the file if need be and takes the kernel's lock on it; `None` while somebody else has it.
+pub(crate) fn lock(path: &Path) -> Result<Option<File>, StateError> {
+    let file = options().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(|error| io_error(path, "open", error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(fs::TryLockError::WouldBlock) => Err(StateError::InUse(dir.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(io_error(&path, "lock", error)),
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(io_error(path, "lock", error)),
     }
 }
 
@@ -101,11 +125,32 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), StateError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let mut file = options().create_new(true).write(true).open(&new).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&new, path).map_err(failed)?;
-    let parent = path.parent().unwrap_or(path);
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+    let written = options().create_new(true).write(true).open(&new).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    });
+    if let Err(error) = written {
+        // On a full disk the half that was written must not take the room that is left.
+        let _ = fs::remove_file(&new);
+        return Err(failed(error));
+    }
+    sync_parent(path).map_err(failed)
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), StateError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path).map_err(|error| io_error(path, "remove", error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(path, "remove", error)),
+    }
+}
+
+/// Makes what was done to a name durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
 }
 
 fn options() -> OpenOptions {
@@ -123,7 +168,7 @@ fn closed(path: &Path, metadata: &fs::Metadata) -> Result<(), StateError> {
     Err(StateError::Open { path: path.to_owned(), mode, uid })
 }
 
-fn io_error(path: &Path, what: &'static str, error: io::Error) -> StateError {
+pub(crate) fn io_error(path: &Path, what: &'static str, error: io::Error) -> StateError {
     StateError::Io { path: path.to_owned(), what, error }
 }
 

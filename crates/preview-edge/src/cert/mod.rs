@@ -11,9 +11,12 @@ mod failure;
 #[expect(dead_code, reason = "its callers are on their way")]
 mod http;
 mod challenge;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer's loop is on its way"))]
 mod vault;
 #[cfg_attr(not(test), expect(dead_code, reason = "the issuer's loop is on its way"))]
 mod plan;
+#[cfg_attr(not(test), expect(dead_code, reason = "the issuer's loop is on its way"))]
+mod journal;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,9 +1,16 @@
 //! Where accounts, certificates and the state of their renewal are kept.
 
+mod dir;
+mod ephemeral;
+
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub(crate) use dir::Dir;
+pub(crate) use ephemeral::outlives_a_restart;
+
+use super::Failure;
 use crate::state::StateError;
 
 /// What is kept.
@@ -25,6 +32,22 @@ pub(crate) enum Item {
     Graveyard,
 }
 
+impl Item {
+    /// The file that it is kept in, where it is kept in files.
+    pub(crate) fn path(&self) -> PathBuf {
+        let (folder, name, file) = match self {
+            Self::AccountKey(authority) => ("acme", authority, "account.key"),
+            Self::Account(authority) => ("acme", authority, "account.json"),
+            Self::Bundle(set) => ("certs", set, "bundle.pem"),
+            Self::Previous(set) => ("certs", set, "prev.pem"),
+            Self::State(set) => ("certs", set, "state.json"),
+            Self::Attempt(set) => ("certs", set, "attempt.json"),
+            Self::Graveyard => return PathBuf::from("txt-graveyard.json"),
+        };
+        [folder, name, file].iter().collect()
+    }
+}
+
 /// A stored content as it was when it was read: [`Vault::save`] takes no other's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version(pub(super) Option<[u8; 32]>); // SHA-256 of the content; none: not there.
@@ -35,9 +58,23 @@ pub(crate) enum VaultError {
     /// Somebody else has changed it since.
     #[error("{0:?} was changed by another edge")]
     Changed(Item),
+    /// Its content makes no sense.
+    #[error("{}: is damaged ({reason}): move it away to start anew; what was tried so far is forgotten then", file.display())]
+    Damaged {
+        /// The file, or what stands for it.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Self::StateUnwritable(error.to_string())
+    }
 }
 
 /// The right to talk to the authority; it ends when it is dropped.

@@ -1,0 +1,190 @@
+//! What is remembered over a crash, as JSON in the vault. The forms on disk stand apart from what the rest works with:
+//! fields that a later version adds are passed over, a content that makes no sense is an error with its file's name.
+
+mod form;
+
+use preview_core::clock::Wall;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::challenge::Record;
+use super::plan::Standing;
+use super::vault::{Item, Vault, VaultError, Version};
+
+/// One attempt at one authority. It is saved before each step that somebody else could remember, so that a later
+/// process takes it up where it ended.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// The authority's name.
+    pub(crate) authority: String,
+    /// Its directory; an attempt at another one is not taken up.
+    pub(crate) directory: String,
+    /// The names that are ordered.
+    pub(crate) names: Vec<String>,
+    /// When it began.
+    pub(crate) since: Wall,
+    /// The order, once there is one (RFC 8555 §7.4).
+    pub(crate) order_url: Option<String>,
+    /// The certificate's key: PKCS #8 in PEM.
+    pub(crate) key: String,
+    /// How far it came.
+    pub(crate) phase: Phase,
+    /// The records that it wrote, or was about to write.
+    pub(crate) txt: Vec<Txt>,
+}
+
+/// How far an attempt came, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The key is made.
+    Keyed,
+    /// The order is placed.
+    Ordered,
+    /// The records are written.
+    Presented,
+    /// Every authoritative server shows them.
+    Seen,
+    /// The authority was told to look.
+    Validating,
+    /// It has seen them.
+    Ready,
+    /// The request is signed and sent.
+    Finalized,
+    /// The certificate is in force.
+    Installed,
+}
+
+/// A record of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Txt {
+    /// The solver that wrote it.
+    pub(crate) solver: String,
+    pub(crate) record: Record,
+    /// Whether it is removed.
+    pub(crate) done: bool,
+}
+
+/// A record that could not be removed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Buried {
+    /// The solver that wrote it.
+    pub(crate) solver: String,
+    pub(crate) record: Record,
+    /// Since when it should be gone.
+    pub(crate) since: Wall,
+}
+
+/// What an authority said of our account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Its URL (RFC 8555 §7.1.2).
+    pub(crate) id: String,
+    /// The directory it belongs to.
+    pub(crate) directory: String,
+}
+
+impl Standing {
+    /// How the set stands; a set that nothing is known of stands at its beginning.
+    pub(crate) fn load(vault: &dyn Vault, set: &str) -> Result<(Self, Version), VaultError> {
+        let (standing, version) = load::<form::Standing, _>(vault, &Item::State(set.to_owned()))?;
+        Ok((standing.unwrap_or_default(), version))
+    }
+
+    pub(crate) fn save(&self, vault: &dyn Vault, set: &str, since: &Version) -> Result<Version, VaultError> {
+        save(vault, &Item::State(set.to_owned()), &form::Standing::from(self), since)
+    }
+}
+
+impl Attempt {
+    /// The attempt under way, if there is one.
+    pub(crate) fn load(vault: &dyn Vault, set: &str) -> Result<(Option<Self>, Version), VaultError> {
+        load::<form::Attempt, _>(vault, &Item::Attempt(set.to_owned()))
+    }
+
+    pub(crate) fn save(&self, vault: &dyn Vault, set: &str, since: &Version) -> Result<Version, VaultError> {
+        save(vault, &Item::Attempt(set.to_owned()), &form::Attempt::from(self), since)
+    }
+}
+
+impl Account {
+    /// The account at an authority, if it answered before.
+    pub(crate) fn load(vault: &dyn Vault, authority: &str) -> Result<(Option<Self>, Version), VaultError> {
+        load::<form::Account, _>(vault, &Item::Account(authority.to_owned()))
+    }
+
+    pub(crate) fn save(
+        &self,
+        vault: &dyn Vault,
+        authority: &str,
+        since: &Version,
+    ) -> Result<Version, VaultError> {
+        save(vault, &Item::Account(authority.to_owned()), &form::Account::from(self), since)
+    }
+}
+
+impl Buried {
+    /// All of them.
+    pub(crate) fn load_all(vault: &dyn Vault) -> Result<(Vec<Self>, Version), VaultError> {
+        let (graveyard, version) = load::<form::Graveyard, _>(vault, &Item::Graveyard)?;
+        Ok((graveyard.unwrap_or_default(), version))
+    }
+
+    pub(crate) fn save_all(all: &[Self], vault: &dyn Vault, since: &Version) -> Result<Version, VaultError> {
+        save(vault, &Item::Graveyard, &form::Graveyard::from(all), since)
+    }
+}
+
+impl Phase {
+    /// Its name, as people and files see it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Keyed => "keyed",
+            Self::Ordered => "ordered",
+            Self::Presented => "presented",
+            Self::Seen => "seen",
+            Self::Validating => "validating",
+            Self::Ready => "ready",
+            Self::Finalized => "finalized",
+            Self::Installed => "installed",
+        }
+    }
+}
+
+/// Without the key.
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt")
+            .field("authority", &self.authority)
+            .field("order_url", &self.order_url)
+            .field("phase", &self.phase)
+            .field("txt", &self.txt)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load<F, T>(vault: &dyn Vault, item: &Item) -> Result<(Option<T>, Version), VaultError>
+where
+    F: DeserializeOwned,
+    T: TryFrom<F, Error = String>,
+{
+    let (content, version) = vault.load(item)?;
+    let damaged = |reason| VaultError::Damaged { file: vault.place().join(item.path()), reason };
+    let Some(content) = content else { return Ok((None, version)) };
+    let form: F = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
+    Ok((Some(T::try_from(form).map_err(damaged)?), version))
+}
+
+fn save<F: Serialize>(
+    vault: &dyn Vault,
+    item: &Item,
+    form: &F,
+    since: &Version,
+) -> Result<Version, VaultError> {
+    let damaged = |error: serde_json::Error| VaultError::Damaged {
+        file: vault.place().join(item.path()),
+        reason: error.to_string(),
+    };
+    let mut content = serde_json::to_vec_pretty(form).map_err(damaged)?;
+    content.push(b'\n');
+    vault.save(item, &content, since)
+}
