@@ -1,9 +1,16 @@
 //! Who writes the TXT records that prove a name is ours (RFC 8555 §8.4).
 
+mod tail;
+mod exec;
+mod httpreq;
+mod acme_dns;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use crate::config::{self, Acme};
+use tail::Tail;
 
 /// One record of one challenge: all that a solver may need to write it, and, after a crash, to remove it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,4 +36,17 @@ pub(crate) trait Solver: Send + Sync {
     fn present<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
     /// Removes it.
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// The solver that asks a program or a service to write records; `None` if `acme` names one that speaks DNS itself.
+pub(crate) fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
+    let timeout = acme.timers.http;
+    Ok(Some(match &acme.solver {
+        config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),
+        config::Solver::HttpReq(httpreq) => Box::new(httpreq::Endpoint::new(httpreq, timeout)?),
+        config::Solver::AcmeDns { account_file } => Box::new(acme_dns::AcmeDns::new(account_file, timeout)?),
+        config::Solver::Hosted { .. } | config::Solver::Builtin(_) | config::Solver::Rfc2136(_) => {
+            return Ok(None);
+        }
+    }))
 }
