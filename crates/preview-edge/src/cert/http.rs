@@ -219,3 +219,116 @@ fn below<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cert::fake::{Ca, Fake, answer};
+
+    #[tokio::test]
+    async fn whom_a_roots_file_names_is_trusted_and_told_who_asks() {
+        let ca = Ca::new();
+        let server = Fake::tls(&ca, |_| answer(404, "nothing here")).await;
+        let http = Http::new(Some(&ca.file()), LONG).expect("roots");
+        let answer = http.send(get(&server.url("https"))).await.expect("an answer");
+        assert_eq!((answer.status(), answer.body().as_ref()), (StatusCode::NOT_FOUND, &b"nothing here"[..]));
+        assert_eq!(server.seen()[0].header("user-agent"), concat!("preview/", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[tokio::test]
+    async fn whom_it_does_not_name_is_not_and_the_key_that_would_help_is_said() {
+        let server = Fake::tls(&Ca::new(), |_| answer(200, "")).await;
+        let http = Http::new(Some(&Ca::new().file()), LONG).expect("roots");
+        let error = http.send(get(&server.url("https"))).await.expect_err("no trust");
+        assert!(matches!(error.problem, HttpProblem::Tls(_)), "{error}");
+        assert!(error.to_string().contains("edge.acme.ca_roots_file"), "{error}");
+        assert_eq!(server.seen().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_connections_and_says_nothing_is_given_up_on_in_time() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let http = Http::to("http://", Duration::from_millis(50)).expect("a client");
+        let error = http.send(get(&format!("http://{}", at(&silent)))).await.expect_err("no answer");
+        assert!(matches!(error.problem, HttpProblem::TimedOut(_)), "{error}");
+        assert_eq!(error.to_string(), format!("{}: no whole answer within 0.05 s", at(&silent)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_neither_waited_for_nor_kept() {
+        let endless = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", at(&endless));
+        let writing = tokio::spawn(async move {
+            let (mut stream, _) = endless.accept().await.expect("a client");
+            assert!(stream.read(&mut [0; 1024]).await.expect("a request") > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("a head");
+            while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
+        });
+        let error = Http::to(&url, LONG).expect("a client").send(get(&url)).await.expect_err("too long");
+        assert!(matches!(error.problem, HttpProblem::TooLong), "{error}");
+        writing.await.expect("the connection was closed");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_and_something_else_there_are_told_apart() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.map(|it| at(&it)).expect("a port");
+        let http = Http::to("http://", LONG).expect("a client");
+        let error = http.send(get(&format!("http://{gone}/secret"))).await.expect_err("nobody");
+        assert!(
+            matches!(&error.problem, HttpProblem::Unreachable(why) if why.contains("refused")),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("secret"), "{error}");
+
+        let other = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", at(&other));
+        tokio::spawn(async move {
+            let (mut stream, _) = other.accept().await.expect("a client");
+            stream.write_all(b"220 mail.example.com ESMTP\r\n").await.expect("said");
+        });
+        let error = http.send(get(&url)).await.expect_err("no HTTP");
+        assert!(matches!(error.problem, HttpProblem::Broken(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_another_scheme_is_not_asked() {
+        let server = Fake::plain(|_| {
+            let mut answer = answer(302, "");
+            answer.headers_mut().insert("location", HeaderValue::from_static("http://127.0.0.1:1/"));
+            answer
+        });
+        let server = server.await;
+        let http = Http::to("http://", LONG).expect("a client");
+        let answer = http.send(get(&server.url("http"))).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::FOUND);
+        let ca = Ca::new();
+        let strict = Http::new(Some(&ca.file()), LONG).expect("roots");
+        let error = strict.send(get(&server.url("http"))).await.expect_err("in the clear");
+        assert!(matches!(error.problem, HttpProblem::Scheme("https")), "{error}");
+    }
+
+    #[test]
+    fn a_roots_file_without_a_certificate_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("roots.pem");
+        let refused = || Http::new(Some(&file), LONG).expect_err("no roots").to_string();
+        assert!(refused().contains("roots.pem: cannot be read"), "{}", refused());
+        std::fs::write(&file, "no PEM").expect("written");
+        assert!(refused().ends_with("roots.pem: holds no certificate in PEM"), "{}", refused());
+    }
+
+    /// Far longer than any of these exchanges takes.
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn get(url: &str) -> Request<Bytes> {
+        Request::get(url).body(Bytes::new()).expect("a request")
+    }
+
+    fn at(listener: &TcpListener) -> String {
+        listener.local_addr().expect("bound").to_string()
+    }
+}

@@ -11,6 +11,8 @@ mod failure;
 #[expect(dead_code, reason = "its callers are on their way")]
 mod http;
 mod secret;
+#[cfg(test)]
+mod fake;
 mod challenge;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer's loop is on its way"))]
 mod vault;

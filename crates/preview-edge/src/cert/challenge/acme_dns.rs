@@ -133,3 +133,136 @@ fn read(file: &Path) -> Result<BTreeMap<String, Account>, Failure> {
 fn unreachable(error: HttpError) -> Failure {
     Failure::DnsUnreachable { server: error.server, reason: error.problem.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Arc, Mutex};
+
+    use http::Response;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cert::fake::{Fake, Seen, answer};
+
+    #[tokio::test]
+    async fn apex_and_wildcard_stand_side_by_side_and_removal_asks_for_nothing() {
+        let (server, values) = server().await;
+        let file = Accounts::new(&server.url("http"));
+        let solver = AcmeDns::new(&file.path(), LONG).expect("accounts");
+        solver.present(&record("preview.example.com", "old")).await.expect("done");
+        solver.present(&record("preview.example.com", "apex")).await.expect("done");
+        solver.present(&record("preview.example.com", "wild")).await.expect("done");
+        assert_eq!(*values.lock().expect("whole"), ["apex", "wild"]);
+        let seen = server.seen();
+        assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("POST", "/update"));
+        assert_eq!((seen[0].header("x-api-user"), seen[0].header("x-api-key")), ("u-1", "k-1"));
+        assert_eq!(seen[0].json(), json!({ "subdomain": "sub-1", "txt": "old" }));
+        solver.remove(&record("preview.example.com", "apex")).await.expect("a success");
+        assert_eq!(server.seen().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_domain_without_an_account_says_how_to_get_one_and_which_record_to_set() {
+        let file = Accounts::new("http://127.0.0.1:1");
+        let solver = AcmeDns::new(&file.path(), LONG).expect("accounts");
+        let failed = solver.present(&record("other.example.com", "v")).await.expect_err("no account");
+        assert!(matches!(failed, Failure::CredentialsInvalid { .. }), "{failed:?}");
+        let text = failed.to_string();
+        assert!(text.contains("curl -X POST https://YOUR-ACME-DNS/register"), "{text}");
+        assert!(text.contains("_acme-challenge.other.example.com. CNAME "), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_account_the_server_does_not_know_is_refused_and_a_server_that_is_down_is_not_reached() {
+        let (server, _) = server().await;
+        let url = server.url("http");
+        let file = Accounts::new(&url);
+        file.write(&Accounts::text(&url).replace("k-1", "k-2"));
+        let solver = AcmeDns::new(&file.path(), LONG).expect("accounts");
+        let record = record("preview.example.com", "v");
+        let failed = solver.present(&record).await.expect_err("another key");
+        assert!(matches!(failed, Failure::ProviderRefused { .. }), "{failed:?}");
+        assert!(!failed.to_string().contains("k-2"), "{failed}");
+        drop(server);
+        let failed = solver.present(&record).await.expect_err("down");
+        assert!(
+            matches!(&failed, Failure::DnsUnreachable { server, .. } if url.ends_with(server)),
+            "{failed:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_open_or_no_json_is_refused_without_quoting_it() {
+        let file = Accounts::new("http://127.0.0.1:1");
+        file.write("{\"preview.example.com\": {\"password\": 7, \"k-1\"}}");
+        let refused = AcmeDns::new(&file.path(), LONG).expect_err("no JSON").to_string();
+        assert!(refused.contains("accounts.json: is no JSON") && refused.contains("line 1"), "{refused}");
+        assert!(!refused.contains("k-1"), "{refused}");
+        fs::set_permissions(file.path(), PermissionsExt::from_mode(0o644)).expect("mine");
+        let refused = AcmeDns::new(&file.path(), LONG).expect_err("open").to_string();
+        assert!(refused.contains("its mode is 0644"), "{refused}");
+    }
+
+    /// Far longer than any of these exchanges takes.
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A server with one account, that keeps the last two values as acme-dns does.
+    async fn server() -> (Fake, Arc<Mutex<VecDeque<String>>>) {
+        let values = Arc::<Mutex<VecDeque<String>>>::default();
+        let kept = values.clone();
+        let update = move |seen: &Seen| -> Response<String> {
+            if (seen.header("x-api-user"), seen.header("x-api-key")) != ("u-1", "k-1") {
+                return answer(401, "{\"error\": \"forbidden\"}");
+            }
+            let txt = seen.json()["txt"].as_str().expect("a value").to_owned();
+            let mut kept = kept.lock().expect("whole");
+            kept.push_back(txt.clone());
+            if kept.len() > 2 {
+                kept.pop_front();
+            }
+            answer(200, &json!({ "txt": txt }).to_string())
+        };
+        (Fake::plain(update).await, values)
+    }
+
+    struct Accounts(tempfile::TempDir);
+
+    impl Accounts {
+        fn new(server: &str) -> Self {
+            let file = Self(tempfile::tempdir().expect("a folder"));
+            file.write(&Self::text(server));
+            fs::set_permissions(file.path(), PermissionsExt::from_mode(0o600)).expect("mine");
+            file
+        }
+
+        /// As lego keeps it.
+        fn text(server: &str) -> String {
+            let account = json!({
+                "fulldomain": "sub-1.auth.example.net", "subdomain": "sub-1", "username": "u-1",
+                "password": "k-1", "server_url": server,
+            });
+            json!({ "preview.example.com": account }).to_string()
+        }
+
+        fn write(&self, text: &str) {
+            fs::write(self.path(), text).expect("written");
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.path().join("accounts.json")
+        }
+    }
+
+    fn record(domain: &str, value: &str) -> Record {
+        Record {
+            fqdn: format!("_acme-challenge.{domain}"),
+            value: value.to_owned(),
+            domain: domain.to_owned(),
+            token: "token".to_owned(),
+            key_authorization: "token.thumb".to_owned(),
+        }
+    }
+}
