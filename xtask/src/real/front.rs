@@ -20,8 +20,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 pub use self::message::{Answer, Request, Resource};
-pub use self::rule::{Act, When};
-use self::rule::{Rule, Stage};
+use self::rule::Rule;
+pub use self::rule::{Act, Change, Play, Run, When};
 use super::{Pebble, wait};
 
 /// How long a connection may be silent.
@@ -111,20 +111,22 @@ impl Front {
 
     /// Has the directory (RFC 8555 §7.1.1) pass through `change` before it is shown.
     pub fn on_directory(&self, mut change: impl FnMut(&mut serde_json::Value) + Send + 'static) {
-        let rewrite = move |answer: &mut Answer| {
-            if let Ok(mut directory) = serde_json::from_slice(&answer.body) {
-                change(&mut directory);
-                answer.body = directory.to_string().into_bytes();
-            }
-        };
+        let rewrite = move |_: &Request, answer: &mut Answer| answer.change(&mut change);
         self.on(Resource::Directory, When::Always, Act::Rewrite(Box::new(rewrite)));
     }
 
-    /// Offers renewal information (RFC 9773), which Pebble has none of: each question gets this answer.
-    pub fn offer_renewal_info(&self, answer: Answer) {
+    /// Offers renewal information (RFC 9773), which Pebble has none of: `play` answers each question. Orders say
+    /// what they replace, as RFC 9773 §5 wants it.
+    pub fn offer_renewal_info(&self, play: impl FnMut(&Request) -> Answer + Send + 'static) {
         let url = format!("{}{}", self.url(), message::RENEWAL_INFO);
         self.on_directory(move |directory| directory["renewalInfo"] = url.as_str().into());
-        self.on(Resource::RenewalInfo, When::Always, Act::Answer(answer));
+        self.on(Resource::RenewalInfo, When::Always, Act::Play(Box::new(play)));
+        let echo = |request: &Request, answer: &mut Answer| {
+            if let Some(replaced) = request.payload().get("replaces") {
+                answer.change(|order| order["replaces"] = replaced.clone());
+            }
+        };
+        self.on(Resource::NewOrder, When::Always, Act::Rewrite(Box::new(echo)));
     }
 
     /// From now on all requests pass unhindered.
@@ -192,27 +194,32 @@ impl Shared {
         let fired: Vec<_> = lock(&self.rules).iter_mut().filter_map(|rule| rule.fires(request)).collect();
         let Some(rule) = fired.first() else { return Some(self.forward(request)) };
         let mut act = lock(rule);
-        match act.stage() {
-            Stage::Instead(answer) => Some(answer),
-            Stage::Hang => {
+        match &mut *act {
+            Act::Answer(answer) => Some(answer.clone()),
+            Act::Play(play) => Some(play(request)),
+            Act::Hang => {
                 drop(act);
                 while !self.is_over.load(Ordering::Relaxed) {
                     std::thread::sleep(wait::PAUSE);
                 }
                 None
             }
-            Stage::Before(run) => {
+            Act::Cut(run) => {
+                run();
+                None
+            }
+            Act::Before(run) => {
                 run();
                 Some(self.forward(request))
             }
-            Stage::After(run) => {
+            Act::After(run) => {
                 let answer = self.forward(request);
                 run();
                 Some(answer)
             }
-            Stage::Rewrite(change) => {
+            Act::Rewrite(change) => {
                 let mut answer = self.forward(request);
-                change(&mut answer);
+                change(request, &mut answer);
                 Some(answer)
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 /// The path of renewal information; Pebble has none there.
@@ -71,6 +72,17 @@ impl Resource {
 }
 
 impl Request {
+    /// What a signed request says (RFC 8555 §6.2); null where it says nothing, or is not signed.
+    #[must_use]
+    pub fn payload(&self) -> Value {
+        let read = || {
+            let signed: Value = serde_json::from_slice(&self.body).ok()?;
+            let payload = BASE64URL_NOPAD.decode(signed["payload"].as_str()?.as_bytes()).ok()?;
+            serde_json::from_slice(&payload).ok()
+        };
+        read().unwrap_or_default()
+    }
+
     /// The next request; `None` when the client hung up.
     pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let Some((first, headers)) = head(from)? else { return Ok(None) };
@@ -116,6 +128,14 @@ impl Answer {
     #[must_use]
     pub fn json(value: &Value) -> Self {
         Self::new(200, "application/json", value.to_string())
+    }
+
+    /// Passes its body, if that is JSON, through `change`.
+    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+        if let Ok(mut value) = serde_json::from_slice(&self.body) {
+            change(&mut value);
+            self.body = value.to_string().into_bytes();
+        }
     }
 
     /// The same with one more header line.

@@ -15,18 +15,29 @@ pub enum When {
     First(usize),
 }
 
+/// What a test does while a request waits.
+pub type Run = Box<dyn FnMut() + Send>;
+/// What a test answers.
+pub type Play = Box<dyn FnMut(&Request) -> Answer + Send>;
+/// What a test makes of an answer.
+pub type Change = Box<dyn FnMut(&Request, &mut Answer) + Send>;
+
 /// What is done to a request.
 pub enum Act {
     /// It is answered here, and Pebble does not hear of it.
     Answer(Answer),
+    /// The same, with an answer made for the request.
+    Play(Play),
     /// It gets no answer.
     Hang,
+    /// This runs, the connection ends, and Pebble does not hear of it.
+    Cut(Run),
     /// This runs before Pebble hears of it.
-    Before(Box<dyn FnMut() + Send>),
+    Before(Run),
     /// This runs when Pebble has answered, and the client does not know yet.
-    After(Box<dyn FnMut() + Send>),
+    After(Run),
     /// Pebble's answer passes through this.
-    Rewrite(Box<dyn FnMut(&mut Answer) + Send>),
+    Rewrite(Change),
 }
 
 #[derive(Debug)]
@@ -37,32 +48,13 @@ pub(super) struct Rule {
     act: Arc<Mutex<Act>>,
 }
 
-/// An act as the proxy needs it.
-pub(super) enum Stage<'a> {
-    Instead(Answer),
-    Hang,
-    Before(&'a mut (dyn FnMut() + Send)),
-    After(&'a mut (dyn FnMut() + Send)),
-    Rewrite(&'a mut (dyn FnMut(&mut Answer) + Send)),
-}
-
-impl Act {
-    pub(super) fn stage(&mut self) -> Stage<'_> {
-        match self {
-            Self::Answer(answer) => Stage::Instead(answer.clone()),
-            Self::Hang => Stage::Hang,
-            Self::Before(run) => Stage::Before(run),
-            Self::After(run) => Stage::After(run),
-            Self::Rewrite(change) => Stage::Rewrite(change),
-        }
-    }
-}
-
 impl fmt::Debug for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Answer(_) => "Answer",
+            Self::Play(_) => "Play",
             Self::Hang => "Hang",
+            Self::Cut(_) => "Cut",
             Self::Before(_) => "Before",
             Self::After(_) => "After",
             Self::Rewrite(_) => "Rewrite",
