@@ -14,6 +14,8 @@ mod secret;
 #[cfg(test)]
 mod fake;
 mod challenge;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer\'s loop is on its way"))]
+mod lookup;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer's loop is on its way"))]
 mod vault;
 #[cfg_attr(not(test), expect(dead_code, reason = "the issuer's loop is on its way"))]
