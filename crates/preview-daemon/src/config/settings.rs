@@ -1,5 +1,6 @@
 //! The configuration from the settings that flags, environment and file gave.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use preview_core::verdict::{HostHeader, HostPolicy};
 
 use super::{ApiConfig, AttachConfig, Config, TasksConfig};
 
+/// Where DNS is served unless a port is named (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
 /// How long both probes may take (`docs/contract.md` §3).
 const PROBE: Duration = Duration::from_secs(5);
 
@@ -83,10 +86,13 @@ fn node(settings: &Settings, host: &str) -> Result<NodeId, SettingsError> {
 fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
     let ours = ["edge.http", "edge.https", "edge.metrics.listen", "api.listen"].into_iter();
     let own = ours.filter_map(|key| settings.text(key)?.rsplit_once(':')?.1.parse::<Port>().ok());
+    // The edge's DNS server.
+    let dns = settings.list("edge.acme.dns.listen");
+    let dns = dns.iter().map(|text| text.parse().map_or(DNS_PORT, |at: SocketAddr| at.port()));
     Ok(PortPolicy {
         allow: parsed(settings, "ports.allow")?,
         deny: all(settings, "ports.deny", "ports")?.into_iter().collect(),
-        own: own.collect(),
+        own: own.chain(dns.filter_map(|port| Port::new(port).ok())).collect(),
         tasks_outside: settings.flag("ports.tasks_outside"),
     })
 }
@@ -169,6 +175,13 @@ mod tests {
     use preview_core::settings::Sources;
 
     use super::*;
+
+    #[test]
+    fn no_preview_gets_the_port_of_the_edges_dns_server() {
+        let config = config("edge: { acme: { dns: { listen: [192.0.2.1, \"[2001:db8::1]:5353\"] } } }");
+        let own = config.expect("valid").rules.ports.own;
+        assert!(["53", "5353"].iter().all(|port| own.contains(&port.parse().expect("a port"))), "{own:?}");
+    }
 
     #[test]
     fn the_defaults_are_the_contracts() {

@@ -1,5 +1,6 @@
 //! The configuration from the settings that flags, environment and file gave.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use preview_core::settings::{Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 
 use super::acme;
-use super::{Config, Handoff, Limits, Listen, Mode, Times, TlsSource};
+use super::{Config, Handoff, Limits, Listen, Mode, Solver, Times, TlsSource};
 
 impl Config {
     /// The configuration that `settings` describe; a leading `~` is `home`.
@@ -30,6 +31,7 @@ impl Config {
             .extend([http, https, metrics].into_iter().flatten().filter_map(|it| Port::new(it.port).ok()));
         let access = access(settings, &template);
         let tls = tls(settings, &template, home)?;
+        ports.own.extend(dns(&tls).filter_map(|at| Port::new(at.port()).ok()));
         let state = path("state_dir").unwrap_or_else(|| home.to_owned());
         Ok(Self {
             http,
@@ -97,6 +99,18 @@ fn tls(settings: &Settings, template: &UrlTemplate, home: &Path) -> Result<TlsSo
         }
         _ => Ok(TlsSource::SelfSigned),
     }
+}
+
+/// Where the built-in DNS server listens, if it serves.
+fn dns(tls: &TlsSource) -> impl Iterator<Item = &SocketAddr> {
+    let dns = match tls {
+        TlsSource::Acme(acme) => match &acme.solver {
+            Solver::Builtin(dns) => Some(dns),
+            _ => None,
+        },
+        _ => None,
+    };
+    dns.into_iter().flat_map(|dns| &dns.listen)
 }
 
 fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
@@ -191,6 +205,16 @@ mod tests {
         assert_eq!(config.state_dir, Path::new("/home/u/.local/state/preview/edge"));
         assert_eq!((config.limits, config.times), (Limits::default(), Times::default()));
         assert!(config.ports.own.contains(&"8080".parse().expect("a port")));
+    }
+
+    #[test]
+    fn no_preview_gets_the_port_of_the_built_in_dns_server() {
+        let acme =
+            "edge: { tls: { mode: acme }, acme: { dns: { listen: [\"192.0.2.1:5353\", 192.0.2.1] } } }";
+        let config =
+            config(&format!("public_url_template: \"https://{{id}}.preview.example.com\"\n  {acme}"));
+        let own = config.expect("valid").ports.own;
+        assert!(["53", "5353"].iter().all(|port| own.contains(&port.parse().expect("a port"))), "{own:?}");
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! The built-in DNS server: authoritative for what is delegated to this edge, and for nothing else. It resolves
+//! nothing, transfers nothing, and never says more than was asked for.
+//!
+//! The codec is hickory's; sockets and handling are our own, since hickory's server answers malformed answers,
+//! takes any number of connections and makes a task of each packet. A thread of its own serves: a flood of
+//! questions must not hold up the route feed.
+
+mod records;
+mod zone;
+mod message;
+mod limit;
+mod counts;
+mod serve;
+mod tcp;
+mod bind;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use preview_core::clock::Wall;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use counts::{Answered, Counts};
+pub(crate) use records::Records;
+pub(crate) use zone::{addresses_of, challenge_of};
+
+use crate::cert::Failure;
+use crate::config::Dns;
+use bind::{Sockets, bind};
+use limit::Limiter;
+use serve::Desk;
+use tcp::Crowd;
+use zone::Zones;
+
+/// A DNS server that serves. Dropped, it stops and leaves its ports.
+#[derive(Debug)]
+pub(crate) struct Server {
+    addresses: Vec<SocketAddr>,
+    records: Arc<Records>,
+    counts: Arc<Counts>,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts to serve what certificates of `names` need, and in zone mode the previews' whole zone; `alias` is the
+/// name that the challenges' CNAMEs lead to.
+///
+/// # Errors
+/// [`Failure::DnsBind`] if an address cannot be listened on; then none is.
+pub(crate) fn start(dns: &Dns, names: &[String], alias: Option<&str>, now: Wall) -> Result<Server, Failure> {
+    let zones = Zones::new(dns, names, alias, now)?;
+    let sockets = bind(&dns.listen)?;
+    let (addresses, records) = (sockets.addresses.clone(), Arc::clone(zones.records()));
+    let counts = Arc::new(Counts::default());
+    let desk = Desk { zones, limiter: Limiter::new(dns.rate, Instant::now()), counts: Arc::clone(&counts) };
+    let stop = CancellationToken::new();
+    let thread = serving(sockets, Arc::new(desk), stop.clone()).map_err(|error| Failure::DnsBind {
+        at: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        reason: format!("no thread can be started ({error})"),
+    })?;
+    tracing::info!(?addresses, mode = ?dns.mode, "the built-in DNS server answers");
+    Ok(Server { addresses, records, counts, stop, thread: Some(thread) })
+}
+
+impl Server {
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The challenges' values.
+    pub(crate) fn records(&self) -> Arc<Records> {
+        Arc::clone(&self.records)
+    }
+
+    /// What was asked so far.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the built-in DNS server ended in a panic");
+        }
+    }
+}
+
+fn serving(sockets: Sockets, desk: Arc<Desk>, stop: CancellationToken) -> std::io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    {
+        let _inside = runtime.enter();
+        for socket in sockets.udp {
+            udp.push(Arc::new(UdpSocket::from_std(socket)?));
+        }
+        for socket in sockets.tcp {
+            tcp.push(Arc::new(TcpListener::from_std(socket)?));
+        }
+    }
+    thread::Builder::new().name("edge-dns".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            let crowd = Arc::new(Crowd::default());
+            for socket in udp {
+                let desk = Arc::clone(&desk);
+                tokio::spawn(again(move || serve::udp(Arc::clone(&socket), Arc::clone(&desk))));
+            }
+            for socket in tcp {
+                let (desk, crowd) = (Arc::clone(&desk), Arc::clone(&crowd));
+                tokio::spawn(again(move || {
+                    tcp::tcp(Arc::clone(&socket), Arc::clone(&desk), Arc::clone(&crowd))
+                }));
+            }
+            stop.cancelled().await;
+        });
+    })
+}
+
+/// Begins anew whenever a packet made it panic: nobody may end the service by asking.
+async fn again<F: Future<Output = ()> + Send + 'static>(serve: impl Fn() -> F) {
+    while let Err(error) = tokio::spawn(serve()).await {
+        if !error.is_panic() {
+            return;
+        }
+        tracing::error!(%error, "answering by DNS panicked and begins anew");
+    }
+}
