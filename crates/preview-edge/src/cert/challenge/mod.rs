@@ -4,6 +4,7 @@ mod tail;
 mod exec;
 mod httpreq;
 mod acme_dns;
+mod rfc2136;
 #[expect(dead_code, reason = "the issuer's loop is on its way")]
 mod builtin;
 
@@ -43,15 +44,18 @@ pub(crate) trait Solver: Send + Sync {
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
-/// The solver that asks a program or a service to write records; `None` if `acme` names one that speaks DNS itself.
+/// The solver that asks others to write records; `None` if `acme` names one that is served here.
 pub(crate) fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
     let timeout = acme.timers.http;
     Ok(Some(match &acme.solver {
         config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),
         config::Solver::HttpReq(httpreq) => Box::new(httpreq::Endpoint::new(httpreq, timeout)?),
         config::Solver::AcmeDns { account_file } => Box::new(acme_dns::AcmeDns::new(account_file, timeout)?),
-        config::Solver::Hosted { .. } | config::Solver::Builtin(_) | config::Solver::Rfc2136(_) => {
-            return Ok(None);
+        config::Solver::Rfc2136(settings) => {
+            // Configuration without a zone is refused where it is read.
+            let zone = acme.zone.as_deref().unwrap_or_default();
+            Box::new(rfc2136::Updates::new(settings, zone, acme.timers.dns)?)
         }
+        config::Solver::Hosted { .. } | config::Solver::Builtin(_) => return Ok(None),
     }))
 }
