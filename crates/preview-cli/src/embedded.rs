@@ -139,8 +139,15 @@ fn alone(context: &Context, plan: &Plan) -> Vec<Override> {
         let port = https.rsplit_once(':').map_or("443", |(_, port)| port);
         let suffix = if port == "443" { String::new() } else { format!(":{port}") };
         set("public_url_template", &format!("https://{{id}}.preview.{domain}{suffix}"));
-    } else if rustix::process::geteuid().is_root() && context.settings.text("tasks.user").is_none() {
-        overrides.push(("one-person mode".to_owned(), "tasks.user", login_name()));
+        return overrides;
+    }
+    let mut set = |key, value: String| overrides.push(("one-person mode".to_owned(), key, value));
+    if rustix::process::geteuid().is_root() && context.settings.text("tasks.user").is_none() {
+        set("tasks.user", login_name());
+    }
+    // Nobody scrapes it, and pairs of several people of one host would fight for the address.
+    if context.settings.get("edge.metrics.listen").is_none_or(|it| it.origin == Origin::Default) {
+        set("edge.metrics.listen", "null".to_owned());
     }
     overrides
 }

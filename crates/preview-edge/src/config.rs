@@ -54,7 +54,7 @@ pub struct Config {
     /// How long everything may take.
     pub times: Times,
     /// Where metrics, health and readiness are served.
-    pub metrics: Option<Listen>,
+    pub metrics: Option<Metrics>,
     /// Whether requests are logged.
     pub access_log: bool,
 }
@@ -93,6 +93,15 @@ pub enum TlsSource {
     Folder(PathBuf),
     /// Ordered by the edge itself.
     Acme(Box<Acme>),
+}
+
+/// Where metrics, health and readiness are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// The place.
+    pub listen: Listen,
+    /// Whether an edge that cannot listen there does not start; else it does without.
+    pub required: bool,
 }
 
 /// How much of everything (`docs/contract.md` §3).

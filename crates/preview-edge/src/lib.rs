@@ -31,6 +31,7 @@ mod watch;
 mod report;
 #[expect(dead_code, unused_imports, reason = "the issuer's loop, which starts it, is on its way")]
 mod dns;
+mod ops;
 mod state;
 mod clock;
 mod start;

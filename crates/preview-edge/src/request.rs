@@ -115,7 +115,8 @@ async fn answer(
     let host = host_of(&authority).ok_or(Answer::Malformed)?;
 
     if let Some(location) = https_location(shared, &via, &host, &request) {
-        return Ok(page::moved(location));
+        let has_certificate = shared.certificate.as_ref().is_none_or(|it| it.shown().is_some());
+        return if has_certificate { Ok(page::moved(location)) } else { Err(Answer::CertPending) };
     }
     let shown = host_of(&head.authority).ok_or(Answer::Malformed)?;
     if conn.certificate.as_ref().is_some_and(|names| !names.covers(&shown)) {

@@ -24,6 +24,7 @@ use crate::config::{Config, Listen, Mode};
 use crate::control::Daemon;
 use crate::limits::Connections;
 use crate::listen::{self, BindError, Bound, Door};
+use crate::ops::{Doors, Facts};
 use crate::owner::Check;
 use crate::report;
 use crate::request::Global;
@@ -61,6 +62,7 @@ pub enum StartError {
 pub struct Running {
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
+    metrics: Vec<SocketAddr>,
     stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
     _claims: Vec<Option<UnixListener>>,
@@ -77,10 +79,12 @@ pub fn start(mut config: Config) -> Result<Running, StartError> {
     let mut http = bind(config.http, count)?;
     let mut https = bind(config.https, count)?;
     // Where the system chose a port, nobody could have told us.
-    let ports = http.addresses.iter().chain(&https.addresses).filter_map(|it| Port::new(it.port()).ok());
-    config.ports.own.extend(ports);
+    let doors = Doors::bind(&config)?;
+    let bound = http.addresses.iter().chain(&https.addresses).chain(&doors.addresses);
+    config.ports.own.extend(bound.filter_map(|it| Port::new(it.port()).ok()));
     let keeper = config.https.is_some().then(|| Keeper::start(&config, clock::wall())).transpose()?;
     let resolver = keeper.as_ref().map(|keeper| Arc::clone(&keeper.resolver));
+    let facts = Facts { board: keeper.as_ref().map(|keeper| Arc::clone(&keeper.board)) };
     let acceptor = resolver.clone().map(tls::acceptor).transpose().map_err(StartError::Tls)?;
     let shared = Arc::new(share(config, resolver)?);
 
@@ -88,12 +92,13 @@ pub fn start(mut config: Config) -> Result<Running, StartError> {
     let mut running = Running {
         http: http.addresses.clone(),
         https: https.addresses.clone(),
+        metrics: doors.addresses.clone(),
         stop: stop.clone(),
         threads: Vec::with_capacity(count + 1),
         _claims: http.claims.into_iter().chain(https.claims).collect(),
         _lock: lock,
     };
-    running.threads.push(control(&shared, keeper, stop.clone())?);
+    running.threads.push(control(&shared, keeper, (doors, facts), stop.clone())?);
     for number in 0..count {
         let plain = http.threads.pop().unwrap_or_default().into_iter().map(|it| (it, Door::Plain));
         let secure = https.threads.pop().unwrap_or_default().into_iter();
@@ -114,6 +119,12 @@ impl Running {
     #[must_use]
     pub fn https(&self) -> &[SocketAddr] {
         &self.https
+    }
+
+    /// Where metrics, health and readiness are served.
+    #[must_use]
+    pub fn metrics(&self) -> &[SocketAddr] {
+        &self.metrics
     }
 
     /// Closes the doors, lets what is under way end within `times.drain`, and returns when all is over.
@@ -166,6 +177,7 @@ fn share(config: Config, certificate: Option<Arc<crate::cert::Resolver>>) -> Res
 fn control(
     shared: &Arc<Shared>,
     keeper: Option<Keeper>,
+    (doors, facts): (Doors, Facts),
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, StartError> {
     let runtime = runtime()?;
@@ -176,6 +188,7 @@ fn control(
         if let Some(keeper) = keeper {
             tokio::spawn(keeper.keep());
         }
+        tokio::spawn(doors.serve(facts));
         if shared.config.mode == Mode::Daemon {
             tokio::spawn(watch::follow(Arc::clone(&shared), progress));
             tokio::spawn(watch::keep(Arc::clone(&shared), seen.clone()));

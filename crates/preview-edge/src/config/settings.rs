@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use preview_core::access::{AccessMode, AccessPolicy};
 use preview_core::ports::{Port, PortPolicy};
-use preview_core::settings::{Settings, SettingsError};
+use preview_core::settings::{Origin, Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 
 use super::acme;
-use super::{Config, Handoff, Limits, Listen, Mode, Solver, Times, TlsSource};
+use super::{Config, Handoff, Limits, Listen, Metrics, Mode, Solver, Times, TlsSource};
 
 impl Config {
     /// The configuration that `settings` describe; a leading `~` is `home`.
@@ -24,11 +24,14 @@ impl Config {
         if http.is_none() && https.is_none() {
             return Err(settings.impossible("edge.http", "an address, as edge.https is null"));
         }
-        let metrics = listen(settings, "edge.metrics.listen")?;
+        let metrics = metrics(settings)?;
         let mut ports = ports(settings)?;
-        ports
-            .own
-            .extend([http, https, metrics].into_iter().flatten().filter_map(|it| Port::new(it.port).ok()));
+        ports.own.extend(
+            [http, https, metrics.map(|it| it.listen)]
+                .into_iter()
+                .flatten()
+                .filter_map(|it| Port::new(it.port).ok()),
+        );
         let access = access(settings, &template);
         let tls = tls(settings, &template, home)?;
         ports.own.extend(dns(&tls).filter_map(|at| Port::new(at.port()).ok()));
@@ -111,6 +114,13 @@ fn dns(tls: &TlsSource) -> impl Iterator<Item = &SocketAddr> {
         _ => None,
     };
     dns.into_iter().flat_map(|dns| &dns.listen)
+}
+
+/// The default address is nobody's wish: on a host with several edges one has it.
+fn metrics(settings: &Settings) -> Result<Option<Metrics>, SettingsError> {
+    const KEY: &str = "edge.metrics.listen";
+    let required = settings.get(KEY).is_some_and(|it| it.origin != Origin::Default);
+    Ok(listen(settings, KEY)?.map(|listen| Metrics { listen, required }))
 }
 
 fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {

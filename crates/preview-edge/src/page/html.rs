@@ -125,12 +125,21 @@ pub(super) const DAEMON_SLOW: Text = Text {
     code: "upstream_slow",
 };
 
+pub(super) const CERT_PENDING: Text = Text {
+    title: "The certificate is on its way",
+    cause: "Previews are opened by HTTPS here, and its first certificate is still being obtained. That takes a few \
+            minutes, or until somebody mends what is in the way.",
+    cure: "This page goes on by itself as soon as it is there. If you run this service: ‘preview certs list’ says how \
+           far it is and what to do.",
+    code: "cert_pending",
+};
+
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("wait.js");
 
 /// For browsers that run no scripts.
 const REFRESH: &str = "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n";
-const BAR: &str = "<div class=\"bar\" role=\"progressbar\" aria-label=\"Waiting for the server\"></div>\n";
+const BAR: &str = "<div class=\"bar\" role=\"progressbar\" aria-label=\"Waiting\"></div>\n";
 
 /// What a page may do: look as it looks; one that waits may also ask again.
 struct Policies {
@@ -186,6 +195,7 @@ mod tests {
             MALFORMED,
             DAEMON_UNREACHABLE,
             DAEMON_SLOW,
+            CERT_PENDING,
         ] {
             assert!(text.code.parse::<Code>().is_ok(), "{}", text.code);
             for words in [text.title, text.cause, text.cure] {

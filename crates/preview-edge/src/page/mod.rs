@@ -57,6 +57,8 @@ pub(crate) enum Answer {
     DaemonUnreachable,
     /// 504: the daemon took too long.
     DaemonSlow,
+    /// 503: it would be sent to HTTPS, for which there is no certificate yet.
+    CertPending,
 }
 
 impl Answer {
@@ -74,6 +76,10 @@ impl Answer {
             Self::TooMany(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
             }
+            Self::CertPending => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                headers.insert(WAITING, HeaderValue::from_static("1"));
+            }
             Self::DaemonUnreachable => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("2")),
             Self::Malformed => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
             _ => {}
@@ -82,13 +88,13 @@ impl Answer {
     }
 
     const fn is_waiting(self) -> bool {
-        matches!(self, Self::Waiting | Self::WaitingForOwner)
+        matches!(self, Self::Waiting | Self::WaitingForOwner | Self::CertPending)
     }
 
     const fn status(self) -> StatusCode {
         match self {
             Self::Uniform | Self::NotHttp => StatusCode::BAD_GATEWAY,
-            Self::Waiting | Self::WaitingForOwner | Self::DaemonUnreachable => {
+            Self::Waiting | Self::WaitingForOwner | Self::DaemonUnreachable | Self::CertPending => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Slow | Self::DaemonSlow => StatusCode::GATEWAY_TIMEOUT,
@@ -122,6 +128,7 @@ impl Answer {
             Self::Malformed => html::MALFORMED,
             Self::DaemonUnreachable => html::DAEMON_UNREACHABLE,
             Self::DaemonSlow => html::DAEMON_SLOW,
+            Self::CertPending => html::CERT_PENDING,
         }
     }
 }

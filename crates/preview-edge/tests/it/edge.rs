@@ -19,6 +19,7 @@ pub(crate) struct Edge {
     running: Option<Running>,
     pub(crate) http: SocketAddr,
     pub(crate) https: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// What an edge is told by a test: plain HTTP on a free port, `{name}.preview.test`, state in `scratch`.
@@ -68,7 +69,8 @@ impl Edge {
     pub(crate) fn try_start(config: Config) -> Result<Self, StartError> {
         let running = preview_edge::start(config)?;
         let (http, https) = (running.http()[0], running.https().first().copied());
-        Ok(Self { running: Some(running), http, https })
+        let metrics = running.metrics().first().copied();
+        Ok(Self { running: Some(running), http, https, metrics })
     }
 }
 

@@ -9,6 +9,8 @@ mod stage;
 mod http2;
 
 mod certificates;
+mod folders;
+mod ops;
 mod connections;
 mod feed;
 mod owners;
