@@ -147,7 +147,7 @@ fn alone(context: &Context, plan: &Plan) -> Vec<Override> {
     }
     // Nobody scrapes it, and pairs of several people of one host would fight for the address.
     if context.settings.get("edge.metrics.listen").is_none_or(|it| it.origin == Origin::Default) {
-        set("edge.metrics.listen", "null".to_owned());
+        set("edge.metrics.listen", String::new());
     }
     overrides
 }
