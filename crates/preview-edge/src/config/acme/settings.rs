@@ -146,7 +146,12 @@ impl Read<'_> {
         }
         names.sort();
         names.dedup();
-        Ok(names)
+        // Authorities refuse an order with a name that a wildcard of the same order covers.
+        let covered = |name: &String| {
+            let above = name.split_once('.').map(|(_, above)| format!("*.{above}"));
+            !name.starts_with("*.") && above.is_some_and(|it| names.contains(&it))
+        };
+        Ok(names.iter().filter(|name| !covered(name)).cloned().collect())
     }
 
     fn solver(&self, template: &UrlTemplate) -> Result<Solver, SettingsError> {
@@ -327,6 +332,16 @@ mod tests {
         );
         let acme = acme.expect("valid");
         assert_eq!(acme.names, ["*.preview.example.com", "daemon.example.com", "www.example.com"]);
+    }
+
+    #[test]
+    fn a_name_that_a_wildcard_covers_is_not_ordered_beside_it() {
+        let acme = acme(
+            "acme: { names: [preview.example.com, a.preview.example.com, b.a.preview.example.com], \
+             dns: { listen: [192.0.2.1] } }",
+        );
+        let names = acme.expect("valid").names;
+        assert_eq!(names, ["*.preview.example.com", "b.a.preview.example.com", "preview.example.com"]);
     }
 
     #[test]
