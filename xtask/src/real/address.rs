@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -18,8 +19,7 @@ static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// A loopback address whose port 53 is free by UDP and TCP; it stays this process's until the process ends.
 pub fn free_address() -> Result<Ipv4Addr> {
-    let folder = std::env::temp_dir().join("preview-real-addresses");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let folder = lock_folder()?;
     // Processes that start together begin their search far from one another.
     let first = std::process::id().wrapping_mul(131) % ADDRESSES;
     for step in 0..ADDRESSES {
@@ -48,6 +48,7 @@ pub(super) struct Assigned(Ipv4Addr);
 
 impl Assigned {
     pub(super) fn new(address: Ipv4Addr) -> Result<Self> {
+        let _lock = interfaces_lock()?;
         let output = ip("add", address).output().context("cannot run ip (Debian: iproute2)")?;
         let text = String::from_utf8_lossy(&output.stderr);
         // Left behind by a test that was killed.
@@ -60,8 +61,17 @@ impl Assigned {
 
 impl Drop for Assigned {
     fn drop(&mut self) {
+        let _lock = interfaces_lock();
         let _ = ip("del", self.0).output();
     }
+}
+
+/// Held by whoever changes the addresses of interfaces, and by whoever lists them: a list that is made while they
+/// change may lack some that are there.
+pub(super) fn interfaces_lock() -> Result<File> {
+    let lock = File::create(lock_folder()?.join("interfaces"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn ip(verb: &str, address: Ipv4Addr) -> Command {
@@ -81,4 +91,10 @@ fn is_free(address: Ipv4Addr) -> Result<bool> {
         }
         Err(_) => Ok(false),
     }
+}
+
+fn lock_folder() -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join("preview-real-addresses");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::address::{Assigned, DNS_PORT};
+use super::address::{Assigned, DNS_PORT, interfaces_lock};
 use super::dig::dig;
 use super::zone::{Role, TsigKey, Zone};
 use super::{Process, Scratch};
@@ -33,8 +33,6 @@ pub struct Setup {
     pub options: String,
     /// Further clauses of its configuration.
     pub clauses: String,
-    /// How far its clock is off, as `faketime -f` wants it: `+10m`.
-    pub clock: Option<String>,
 }
 
 /// A running `named`.
@@ -78,12 +76,14 @@ impl Named {
 
     /// Starts it again after [`Named::stop`], with the records it had.
     pub fn resume(&mut self) -> Result<()> {
-        let mut words = vec!["named", "-4", "-n", "1", "-f", "-g", "-c", "named.conf"];
-        if let Some(offset) = &self.setup.clock {
-            words.splice(0..0, ["faketime", "-f", offset]);
-        }
+        let words = ["named", "-4", "-n", "1", "-f", "-g", "-c", "named.conf"];
+        let listing = interfaces_lock()?;
         let mut process = Process::spawn_line(&words, self.scratch.path())?;
-        process.wait_for_line(" running", START)?;
+        // Its first lines say that it is "running on Linux" and "running as: named".
+        process.wait_for("the line that it runs", START, |output| {
+            output.lines().any(|line| line.ends_with(" running")).then_some(())
+        })?;
+        drop(listing);
         for zone in &self.setup.zones {
             if matches!(zone.role, Role::Secondary(_)) {
                 let needle = format!("zone {}/IN: transferred serial", zone.name);
@@ -140,6 +140,8 @@ options {{
     allow-transfer {{ any; }};
     recursion {recursion};
     dnssec-validation {validation};
+    automatic-interface-scan no;
+    interface-interval 0;
     empty-zones-enable no;
     {options}
 }};

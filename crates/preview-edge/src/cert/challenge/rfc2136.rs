@@ -123,7 +123,11 @@ impl Updates {
         let tsig = answer.signature().map(|signature| &signature.data);
         match tsig.and_then(|tsig| tsig.error.as_ref()) {
             None => {}
-            Some(TsigError::BadKey) => return Err(self.rejected("BADKEY, it knows no such key")),
+            // Knot says so too where its ACL does not let the key change the name.
+            Some(TsigError::BadKey) => {
+                let reason = format!("BADKEY, it knows no such key, or none that may change {}", record.fqdn);
+                return Err(self.rejected(&reason));
+            }
             Some(TsigError::BadSig) => return Err(self.rejected("BADSIG, its secret is another one")),
             Some(TsigError::BadTrunc) => return Err(self.rejected("BADTRUNC, it wants other signatures")),
             Some(TsigError::BadTime) => return Err(self.not_in_charge(tsig.and_then(|it| skew(it, now)))),
@@ -204,4 +208,271 @@ fn absolute(name: &str) -> Option<Name> {
 fn skew(tsig: &TSIG, now: Wall) -> Option<i64> {
     let time = tsig.other.iter().fold(0_u64, |time, byte| time << 8 | u64::from(*byte));
     (tsig.other.len() == 6).then(|| time.cast_signed() - now.as_secs().cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::os::unix::fs::PermissionsExt;
+
+    use xtask::real::named::{Named, Setup};
+    use xtask::real::{Knot, TsigKey, Zone, free_address};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bind_adds_records_beside_others_and_removes_them_by_value_and_twice() {
+        let rig = Rig::new();
+        let server = rig.bind();
+        let updates = rig.updates(server.place(), "preview.test", &rig.key);
+        adds_and_removes(&updates, || server.txt(CHALLENGE).expect("answers")).await;
+    }
+
+    #[tokio::test]
+    async fn knot_adds_records_beside_others_and_removes_them_by_value_and_twice() {
+        let rig = Rig::new();
+        let server = rig.knot();
+        let updates = rig.updates(server.place(), "preview.test", &rig.key);
+        adds_and_removes(&updates, || server.txt(CHALLENGE).expect("answers")).await;
+    }
+
+    #[tokio::test]
+    async fn every_algorithm_is_one_that_bind_takes() {
+        for (name, algorithm) in [
+            ("hmac-sha256", config::TsigAlgorithm::Sha256),
+            ("hmac-sha384", config::TsigAlgorithm::Sha384),
+            ("hmac-sha512", config::TsigAlgorithm::Sha512),
+        ] {
+            let mut rig = Rig::new();
+            name.clone_into(&mut rig.key.algorithm);
+            let server = rig.bind();
+            let settings = config::Rfc2136 { algorithm, ..rig.settings(server.place(), &rig.key) };
+            let updates = Updates::new(&settings, "preview.test", PATIENCE).expect("a secret");
+            assert_eq!(updates.present(&record(CHALLENGE, "one")).await, Ok(()), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_the_server_does_not_know_is_told_from_one_with_another_secret() {
+        let rig = Rig::new();
+        let (bind, knot) = (rig.bind(), rig.knot());
+        let unknown = TsigKey::new("other-key");
+        let other = TsigKey { secret: BASE64.encode(b"another secret of 32 bytes......"), ..rig.key.clone() };
+        for server in [bind.place(), knot.place()] {
+            for (key, word) in [(&unknown, "BADKEY"), (&other, "BADSIG")] {
+                let failure =
+                    rig.updates(server, "preview.test", key).present(&record(CHALLENGE, "one")).await;
+                let failure = failure.expect_err("is refused");
+                assert!(
+                    matches!(&failure, Failure::TsigRejected { key: named, reason, .. }
+                        if *named == key.name && reason.contains(word)),
+                    "{failure:?}"
+                );
+            }
+        }
+        assert!(bind.txt(CHALLENGE).expect("answers").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_zone_that_is_not_the_servers_is_named() {
+        let rig = Rig::new();
+        let (bind, knot) = (rig.bind(), rig.knot());
+        for server in [bind.place(), knot.place()] {
+            let updates = rig.updates(server, "test", &rig.key);
+            let failure = updates.present(&record(CHALLENGE, "one")).await.expect_err("not in charge");
+            assert_eq!(failure, Failure::ZoneOrClock { server: server.to_string(), zone: "test".to_owned() });
+        }
+        let updates = rig.updates(bind.place(), "preview.test", &rig.key);
+        let outside = updates.present(&record("other.test", "one")).await;
+        assert!(matches!(outside, Err(Failure::ZoneOrClock { .. })), "found without asking");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_ten_minutes_off_is_told_with_its_distance() {
+        let rig = Rig::new();
+        let (at, zone) = rig.zone();
+        let knot = Knot::with_clock("+10m", at, &[zone], std::slice::from_ref(&rig.key)).expect("starts");
+        let updates = rig.updates(knot.place(), "preview.test", &rig.key);
+        let ahead = updates.present(&record(CHALLENGE, "one")).await.expect_err("too early");
+        let bind = rig.bind();
+        let updates = rig.updates(bind.place(), "preview.test", &rig.key);
+        let later = clock::wall() + Duration::from_mins(10);
+        let behind =
+            updates.change(Change::Add, &record(CHALLENGE, "one"), later).await.expect_err("too late");
+        for (failure, off) in [(ahead, "s ahead"), (behind, "s behind")] {
+            assert!(matches!(failure, Failure::ZoneOrClock { .. }), "{failure:?}");
+            let text = failure.to_string();
+            assert!(text.contains("whose clock is ") && text.contains(off), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_outside_the_policy_is_refused_with_the_line_to_add() {
+        let rig = Rig::new();
+        let server = rig.bind();
+        let updates = rig.updates(server.place(), "preview.test", &rig.key);
+        let failure = updates.present(&record("www.preview.test", "one")).await.expect_err("refused");
+        let (server, fqdn) = (server.place().to_string(), "www.preview.test".to_owned());
+        assert_eq!(failure, Failure::UpdateRefused { server, fqdn, key: "preview-key".to_owned() });
+        assert!(
+            failure.hint().contains("grant preview-key name www.preview.test. TXT;"),
+            "{}",
+            failure.hint()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_outside_the_acl_of_knot_is_named_although_knot_blames_the_key() {
+        let rig = Rig::new();
+        let server = rig.knot();
+        let updates = rig.updates(server.place(), "preview.test", &rig.key);
+        let failure = updates.present(&record("www.preview.test", "one")).await.expect_err("refused");
+        assert!(failure.to_string().contains("none that may change www.preview.test"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_or_silent_is_named_in_time() {
+        let rig = Rig::new();
+        let mut server = rig.bind();
+        let updates = rig.updates(server.place(), "preview.test", &rig.key);
+        server.stop();
+        let failure = updates.present(&record(CHALLENGE, "one")).await.expect_err("gone");
+        assert!(
+            matches!(&failure, Failure::DnsUnreachable { reason, .. } if reason.contains("refused")),
+            "{failure:?}"
+        );
+
+        // Connections are made by the kernel; nobody takes them.
+        let silent = TcpListener::bind("127.0.0.1:0").expect("free");
+        let at = silent.local_addr().expect("bound");
+        let settings = rig.settings(at, &rig.key);
+        let updates = Updates::new(&settings, "preview.test", Duration::from_millis(200)).expect("a secret");
+        let failure = updates.remove(&record(CHALLENGE, "one")).await.expect_err("silent");
+        assert!(
+            matches!(&failure, Failure::DnsUnreachable { reason, .. } if reason.contains("within 0.2 s")),
+            "{failure:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_yes_that_is_not_signed_counts_as_no() {
+        let rig = Rig::new();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("free");
+        let updates = rig.updates(listener.local_addr().expect("bound"), "preview.test", &rig.key);
+        let liar = async {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut update = vec![0; usize::from(stream.read_u16().await.expect("a length"))];
+            stream.read_exact(&mut update).await.expect("an update");
+            let update = Message::from_vec(&update).expect("readable");
+            let yes =
+                Message::response(update.metadata.id, update.metadata.op_code).to_vec().expect("written");
+            let len = u16::try_from(yes.len()).expect("short");
+            stream.write_all(&[&len.to_be_bytes(), yes.as_slice()].concat()).await.expect("taken");
+        };
+        let record = record(CHALLENGE, "one");
+        let (answer, ()) = tokio::join!(updates.present(&record), liar);
+        let failure = answer.expect_err("anybody can say so");
+        assert!(
+            matches!(&failure, Failure::TsigRejected { reason, .. } if reason.contains("not signed")),
+            "{failure:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_open_to_others_or_no_base64_is_refused_and_never_shown() {
+        let rig = Rig::new();
+        let settings = rig.settings(([127, 0, 0, 1], 53).into(), &rig.key);
+        let new = || Updates::new(&settings, "preview.test", PATIENCE);
+        let shown = format!("{:?}", new().expect("fit"));
+        assert!(!shown.contains(&rig.key.secret), "{shown}");
+        fs::set_permissions(&settings.secret_file, PermissionsExt::from_mode(0o644)).expect("mine");
+        let failure = new().expect_err("open");
+        assert!(
+            matches!(&failure, Failure::CredentialsInvalid { reason, .. } if reason.contains("0644")),
+            "{failure:?}"
+        );
+        rig.write("?", 0o600);
+        let failure = new().expect_err("no base64");
+        assert!(
+            matches!(&failure, Failure::CredentialsInvalid { reason, .. } if reason.contains("base64")),
+            "{failure:?}"
+        );
+    }
+
+    const CHALLENGE: &str = "_acme-challenge.preview.test";
+    /// Longer than any server of ours takes on a loaded machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    async fn adds_and_removes(updates: &Updates, shown: impl Fn() -> Vec<String>) {
+        let (one, other) = (record(CHALLENGE, "one"), record(CHALLENGE, "other"));
+        assert_eq!(updates.remove(&one).await, Ok(()), "what is not there counts as removed");
+        assert_eq!(updates.present(&one).await, Ok(()));
+        assert_eq!(updates.present(&other).await, Ok(()));
+        assert_eq!(updates.present(&other).await, Ok(()), "a later process may not know that it is there");
+        assert_eq!(shown(), ["one", "other"]);
+        assert_eq!(updates.remove(&one).await, Ok(()));
+        assert_eq!(shown(), ["other"], "the sibling stays");
+        assert_eq!(updates.remove(&one).await, Ok(()));
+        assert_eq!(updates.remove(&other).await, Ok(()));
+        assert!(shown().is_empty());
+    }
+
+    /// A key, and a folder for its secret.
+    struct Rig {
+        key: TsigKey,
+        dir: tempfile::TempDir,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            Self { key: TsigKey::new("preview-key"), dir: tempfile::tempdir().expect("a folder") }
+        }
+
+        fn zone(&self) -> (Ipv4Addr, Zone) {
+            let at = free_address().expect("free");
+            (at, Zone::primary("preview.test", &[at]).grant(&self.key, CHALLENGE))
+        }
+
+        fn bind(&self) -> Named {
+            let (at, zone) = self.zone();
+            let setup = Setup { zones: vec![zone], keys: vec![self.key.clone()], ..Setup::default() };
+            Named::start(at, setup).expect("starts")
+        }
+
+        fn knot(&self) -> Knot {
+            let (at, zone) = self.zone();
+            Knot::start(at, &[zone], std::slice::from_ref(&self.key)).expect("starts")
+        }
+
+        fn updates(&self, server: SocketAddr, zone: &str, key: &TsigKey) -> Updates {
+            Updates::new(&self.settings(server, key), zone, PATIENCE).expect("a secret")
+        }
+
+        fn settings(&self, server: SocketAddr, key: &TsigKey) -> config::Rfc2136 {
+            config::Rfc2136 {
+                server,
+                key_name: key.name.clone(),
+                algorithm: config::TsigAlgorithm::Sha256,
+                secret_file: self.write(&key.secret, 0o600),
+            }
+        }
+
+        fn write(&self, secret: &str, mode: u32) -> PathBuf {
+            let file = self.dir.path().join("secret");
+            fs::write(&file, format!("{secret}\n")).expect("written");
+            fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("mine");
+            file
+        }
+    }
+
+    fn record(fqdn: &str, value: &str) -> Record {
+        Record {
+            fqdn: fqdn.to_owned(),
+            value: value.to_owned(),
+            domain: "preview.test".to_owned(),
+            token: "token".to_owned(),
+            key_authorization: "token.thumbprint".to_owned(),
+        }
+    }
 }
