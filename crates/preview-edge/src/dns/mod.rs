@@ -13,6 +13,8 @@ mod counts;
 mod serve;
 mod tcp;
 mod bind;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;
