@@ -143,8 +143,8 @@ fn from_file(file: &Path) -> Result<RootCertStore, Failure> {
     if trusted.is_empty() { Err(of("holds no certificate in PEM".to_owned())) } else { Ok(trusted) }
 }
 
-/// A system's folder may hold certificates that cannot be used beside many that can.
-fn from_system() -> Result<RootCertStore, Failure> {
+/// The authorities that the system trusts; its folder may hold certificates that cannot be used beside many that can.
+pub(super) fn from_system() -> Result<RootCertStore, Failure> {
     let found = rustls_native_certs::load_native_certs();
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(found.certs);

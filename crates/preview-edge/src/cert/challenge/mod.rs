@@ -7,6 +7,8 @@ mod acme_dns;
 mod rfc2136;
 #[expect(dead_code, reason = "the issuer's loop is on its way")]
 mod builtin;
+#[cfg(feature = "dns-providers")]
+mod hosted;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,20 @@ pub(crate) fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
             let zone = acme.zone.as_deref().unwrap_or_default();
             Box::new(rfc2136::Updates::new(settings, zone, acme.timers.dns)?)
         }
-        config::Solver::Hosted { .. } | config::Solver::Builtin(_) => return Ok(None),
+        #[cfg(feature = "dns-providers")]
+        config::Solver::Hosted { provider, credentials_file } => {
+            Box::new(hosted::Hosted::new(provider, credentials_file, acme.zone.as_deref(), timeout)?)
+        }
+        #[cfg(not(feature = "dns-providers"))]
+        config::Solver::Hosted { provider, .. } => {
+            return Err(Failure::CredentialsInvalid {
+                file: "edge.acme.solver".to_owned(),
+                reason: format!(
+                    "this program was built without hosted providers (cargo feature dns-providers): it cannot \
+                     speak to {provider}"
+                ),
+            });
+        }
+        config::Solver::Builtin(_) => return Ok(None),
     }))
 }
