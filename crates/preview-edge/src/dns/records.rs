@@ -22,7 +22,7 @@ pub(crate) struct Records {
 
 impl Records {
     /// Of these names (lower case, without a final dot), at the name server `ns`.
-    pub(super) fn new(names: impl IntoIterator<Item = String>, ns: &str) -> Self {
+    pub(crate) fn new(names: impl IntoIterator<Item = String>, ns: &str) -> Self {
         let at = names.into_iter().map(|name| (name, Mutex::default())).collect();
         Self { at, ns: ns.to_owned(), changes: AtomicU32::new(0) }
     }

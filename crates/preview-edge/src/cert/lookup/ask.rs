@@ -127,12 +127,16 @@ pub(super) async fn ask_over(
     within: Duration,
 ) -> Result<Answer, String> {
     let exchange = async {
-        let provider = TokioRuntimeProvider::new();
+        // What drives an exchange ends with the last copy of its provider.
+        let keeper = TokioRuntimeProvider::new();
+        let provider = keeper.clone();
         let exchange = match over {
             Over::Udp => UdpClientStream::builder(server, provider).with_timeout(Some(within)).exchange(),
             Over::Tcp => TcpClientStream::exchange(server, None, within, None, provider).await?,
         };
-        send(&exchange, request(question, over)?).await
+        let answer = send(&exchange, request(question, over)?).await;
+        drop(keeper);
+        answer
     };
     let answer = tokio::time::timeout(within, exchange).await.unwrap_or(Err(NetError::Timeout));
     answer.map_err(|error| reason(over, within, &error))
