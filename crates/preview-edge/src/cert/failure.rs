@@ -312,9 +312,15 @@ impl Failure {
         )
     }
 
+    /// Who did not see a record where only the authority has looked.
+    pub(crate) const AUTHORITY: &'static str = "the authority's resolver";
+
     /// Whether the authority looked for the record in vain: the next attempt rehearses first.
     #[must_use]
-    pub const fn is_validation(&self) -> bool {
+    pub fn is_validation(&self) -> bool {
+        if let Self::TxtNotSeen { ns, .. } = self {
+            return ns == Self::AUTHORITY;
+        }
         matches!(
             self,
             Self::TxtMismatch(_)

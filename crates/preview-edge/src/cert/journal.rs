@@ -81,6 +81,8 @@ pub(crate) struct Account {
     pub(crate) id: String,
     /// The directory it belongs to.
     pub(crate) directory: String,
+    /// The contact that the authority was told.
+    pub(crate) contact: Option<String>,
 }
 
 impl Standing {

@@ -8,20 +8,20 @@ mod watched;
 mod resolver;
 mod report;
 mod failure;
-#[expect(dead_code, reason = "its callers are on their way")]
 mod http;
 mod secret;
 #[cfg(test)]
 mod fake;
 mod challenge;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer\'s loop is on its way"))]
+#[expect(dead_code, unused_imports, reason = "`preview certs check` is on its way")]
 mod lookup;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the issuer's loop is on its way"))]
 mod vault;
-#[cfg_attr(not(test), expect(dead_code, reason = "the issuer's loop is on its way"))]
 mod plan;
-#[cfg_attr(not(test), expect(dead_code, reason = "the issuer's loop is on its way"))]
 mod journal;
+mod desk;
+mod ca;
+mod order;
+mod issuer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,8 +36,9 @@ pub(crate) use pair::{Names, Shown, provider};
 pub(crate) use report::Board;
 pub(crate) use resolver::Resolver;
 
-use crate::config::Config;
+use crate::config::{Config, TlsSource};
 use crate::state::StateError;
+use issuer::Issuer;
 use watched::Watched;
 
 /// A certificate that cannot be shown.
@@ -101,16 +102,23 @@ pub(crate) struct Keeper {
 }
 
 enum Source {
-    Watched(Watched),
+    Watched(Box<Watched>),
+    Ordered(Box<Issuer>),
 }
 
 impl Keeper {
     /// The certificates that `config` says; an error is one to refuse the start with.
     pub(crate) fn start(config: &Config, now: Wall) -> Result<Self, CertError> {
         let (resolver, board) = (Arc::new(Resolver::default()), Arc::new(Board::default()));
-        let mut watched = Watched::start(config, now)?;
-        watched.tell(&resolver, &board, now);
-        Ok(Self { source: Source::Watched(watched), resolver, board })
+        let source = if let TlsSource::Acme(acme) = &config.tls {
+            let issuer = Issuer::start(config, acme, Arc::clone(&resolver), Arc::clone(&board), now)?;
+            Source::Ordered(Box::new(issuer))
+        } else {
+            let mut watched = Watched::start(config, now)?;
+            watched.tell(&resolver, &board, now);
+            Source::Watched(Box::new(watched))
+        };
+        Ok(Self { source, resolver, board })
     }
 
     /// Looks after them for ever.
@@ -118,6 +126,7 @@ impl Keeper {
         let Self { source, resolver, board } = self;
         match source {
             Source::Watched(watched) => watched.keep(resolver, board).await,
+            Source::Ordered(issuer) => issuer.keep().await,
         }
     }
 }

@@ -24,6 +24,14 @@ pub(crate) struct Shown {
     pub(crate) issuer: String,
 }
 
+impl Shown {
+    /// The host's own certificate, which the chain begins with (DER).
+    pub(crate) fn leaf(&self) -> &CertificateDer<'static> {
+        // Invariant of `read_at_any_time`, which alone makes such a key.
+        self.key.cert.first().expect("a chain that was read has a first certificate")
+    }
+}
+
 /// The host names that a certificate covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names(Vec<String>); // Invariant: lower case.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use standing::{Ari, Issued, Origin, Pause, Standing, Window};
 
+use super::Shown;
 use crate::config::Timers;
 
 /// Certificates that live shorter than this are renewed after half of their life, others after two thirds.
@@ -98,6 +99,16 @@ pub(crate) fn next(standing: &Standing, facts: Option<&Facts>, policy: &Policy, 
 }
 
 impl Facts {
+    /// Of the certificate that is shown, where `wanted` are the names it should have.
+    pub(crate) fn of(shown: &Shown, wanted: &[String]) -> Self {
+        Self {
+            id: Fingerprint::of(shown.leaf()),
+            not_before: shown.begins,
+            not_after: shown.expires,
+            fits: shown.names.are(wanted),
+        }
+    }
+
     /// How long the certificate lives.
     pub(crate) fn life(&self) -> Duration {
         self.not_after.since(self.not_before)

@@ -5,19 +5,18 @@ mod exec;
 mod httpreq;
 mod acme_dns;
 mod rfc2136;
-#[expect(dead_code, reason = "the issuer's loop is on its way")]
 mod builtin;
 #[cfg(feature = "dns-providers")]
 mod hosted;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-#[expect(unused_imports, reason = "the issuer's loop is on its way")]
-pub(crate) use builtin::Builtin;
-
 use super::Failure;
 use crate::config::{self, Acme};
+use crate::dns::Records;
 use tail::Tail;
 
 /// One record of one challenge: all that a solver may need to write it, and, after a crash, to remove it.
@@ -46,8 +45,23 @@ pub(crate) trait Solver: Send + Sync {
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
+/// The solver that `acme` names; `records` are those of the DNS server that runs here, if one does.
+pub(crate) fn solver(acme: &Acme, records: Option<Arc<Records>>) -> Result<Box<dyn Solver>, Failure> {
+    if let (config::Solver::Builtin(dns), records) = (&acme.solver, records) {
+        let records = records.ok_or_else(|| Failure::DnsBind {
+            at: dns.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            reason: "it does not run".to_owned(),
+        })?;
+        return Ok(Box::new(builtin::Builtin::new(records)));
+    }
+    outside(acme)?.ok_or_else(|| Failure::ProviderRefused {
+        provider: "this program".to_owned(),
+        reason: "it was built without hosted providers (feature dns-providers)".to_owned(),
+    })
+}
+
 /// The solver that asks others to write records; `None` if `acme` names one that is served here.
-pub(crate) fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
+fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
     let timeout = acme.timers.http;
     Ok(Some(match &acme.solver {
         config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),

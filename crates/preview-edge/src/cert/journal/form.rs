@@ -128,6 +128,8 @@ struct Buried {
 pub(super) struct Account {
     id: String,
     directory: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
 }
 
 impl From<&plan::Standing> for Standing {
@@ -326,7 +328,11 @@ impl TryFrom<Graveyard> for Vec<journal::Buried> {
 
 impl From<&journal::Account> for Account {
     fn from(account: &journal::Account) -> Self {
-        Self { id: account.id.clone(), directory: account.directory.clone() }
+        Self {
+            id: account.id.clone(),
+            directory: account.directory.clone(),
+            contact: account.contact.clone(),
+        }
     }
 }
 
@@ -334,7 +340,7 @@ impl TryFrom<Account> for journal::Account {
     type Error = String;
 
     fn try_from(form: Account) -> Result<Self, String> {
-        Ok(Self { id: form.id, directory: form.directory })
+        Ok(Self { id: form.id, directory: form.directory, contact: form.contact })
     }
 }
 
