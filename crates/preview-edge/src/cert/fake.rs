@@ -75,11 +75,12 @@ impl Fake {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, answer, memory).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, answer, memory).await,
+                        Some(tls) => {
                             // A client that does not trust us goes away.
-                            Err(_) => {}
-                        },
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, answer, memory).await;
+                            }
+                        }
                     }
                 });
             }

@@ -101,13 +101,11 @@ impl Hosted {
                 Change::Remove => set.remove(&record.value).await,
             }
         };
-        match timeout(self.timeout * EXCHANGES, asked).await {
-            Ok(done) => done.map_err(|error| self.judge(&error, &credentials)),
-            Err(_) => {
-                let within = (self.timeout * EXCHANGES).as_secs_f32();
-                Err(self.unreachable(format!("not done within {within} s")))
-            }
-        }
+        let within = self.timeout * EXCHANGES;
+        let Ok(done) = timeout(within, asked).await else {
+            return Err(self.unreachable(format!("not done within {} s", within.as_secs_f32())));
+        };
+        done.map_err(|error| self.judge(&error, &credentials))
     }
 
     fn judge(&self, error: &Error, credentials: &Credentials) -> Failure {
