@@ -47,45 +47,34 @@ pub(crate) trait Solver: Send + Sync {
 
 /// The solver that `acme` names; `records` are those of the DNS server that runs here, if one does.
 pub(crate) fn solver(acme: &Acme, records: Option<Arc<Records>>) -> Result<Box<dyn Solver>, Failure> {
-    if let (config::Solver::Builtin(dns), records) = (&acme.solver, records) {
-        let records = records.ok_or_else(|| Failure::DnsBind {
-            at: dns.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            reason: "it does not run".to_owned(),
-        })?;
-        return Ok(Box::new(builtin::Builtin::new(records)));
-    }
-    outside(acme)?.ok_or_else(|| Failure::ProviderRefused {
-        provider: "this program".to_owned(),
-        reason: "it was built without hosted providers (feature dns-providers)".to_owned(),
-    })
-}
-
-/// The solver that asks others to write records; `None` if `acme` names one that is served here.
-fn outside(acme: &Acme) -> Result<Option<Box<dyn Solver>>, Failure> {
     let timeout = acme.timers.http;
-    Ok(Some(match &acme.solver {
-        config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),
-        config::Solver::HttpReq(httpreq) => Box::new(httpreq::Endpoint::new(httpreq, timeout)?),
-        config::Solver::AcmeDns { account_file } => Box::new(acme_dns::AcmeDns::new(account_file, timeout)?),
+    Ok(match &acme.solver {
+        config::Solver::Builtin(dns) => {
+            let records = records.ok_or_else(|| Failure::DnsBind {
+                at: dns.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                reason: "it does not run".to_owned(),
+            })?;
+            Box::new(builtin::Builtin::new(records))
+        }
         config::Solver::Rfc2136(settings) => {
             // Configuration without a zone is refused where it is read.
             let zone = acme.zone.as_deref().unwrap_or_default();
             Box::new(rfc2136::Updates::new(settings, zone, acme.timers.dns)?)
         }
+        config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),
+        config::Solver::HttpReq(httpreq) => Box::new(httpreq::Endpoint::new(httpreq, timeout)?),
+        config::Solver::AcmeDns { account_file } => Box::new(acme_dns::AcmeDns::new(account_file, timeout)?),
         #[cfg(feature = "dns-providers")]
         config::Solver::Hosted { provider, credentials_file } => {
             Box::new(hosted::Hosted::new(provider, credentials_file, acme.zone.as_deref(), timeout)?)
         }
         #[cfg(not(feature = "dns-providers"))]
         config::Solver::Hosted { provider, .. } => {
-            return Err(Failure::CredentialsInvalid {
-                file: "edge.acme.solver".to_owned(),
-                reason: format!(
-                    "this program was built without hosted providers (cargo feature dns-providers): it cannot \
-                     speak to {provider}"
-                ),
-            });
+            let reason = format!(
+                "this program was built without hosted providers (cargo feature dns-providers), so it cannot speak \
+                 to {provider}"
+            );
+            return Err(Failure::CredentialsInvalid { file: "edge.acme.solver".to_owned(), reason });
         }
-        config::Solver::Builtin(_) => return Ok(None),
-    }))
+    })
 }
