@@ -2,6 +2,7 @@
 
 mod changes;
 mod reading;
+mod visits;
 mod errands;
 
 use std::collections::HashSet;
@@ -19,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use crate::events::EventFilter;
-pub use reading::{ListFilter, VisitAnswer, VisitAsked};
+pub use reading::ListFilter;
+pub use visits::{VisitAnswer, VisitAsked};
 
 use crate::activity::Activity;
 use crate::attach;

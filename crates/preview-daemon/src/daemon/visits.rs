@@ -1,0 +1,63 @@
+//! Visits that another proxy asks about.
+
+use preview_core::access::{Decision, HeldGrant, Pass, Visit};
+use preview_core::grant::Grant;
+use preview_core::id::SessionId;
+use preview_core::route::Route;
+
+use super::Daemon;
+use crate::clock;
+
+/// A request that another proxy asks about.
+#[derive(Clone, Debug)]
+pub struct VisitAsked<'a> {
+    /// The host name it was for: lower case, without port.
+    pub host: &'a str,
+    /// The request.
+    pub visit: Visit<'a>,
+    /// Values of the cookies that may hold a grant, and whether each is the unpartitioned one.
+    pub cookies: &'a [(&'a str, bool)],
+}
+
+/// What to tell the other proxy.
+#[derive(Clone, Debug)]
+pub struct VisitAnswer {
+    /// The decision.
+    pub decision: Decision,
+    /// The route, if the host name has one.
+    pub route: Option<Route>,
+    /// The cookie value of a grant to be set, sealed for that host.
+    pub grant: Option<String>,
+}
+
+impl Daemon {
+    /// Decides for another proxy whether a visit is let in.
+    #[must_use]
+    pub fn verify_visit(&self, asked: &VisitAsked<'_>) -> VisitAnswer {
+        let (keys, now) = (self.keys().now(), clock::wall());
+        let route = self.live().at_host(asked.host).map(|it| Route::to(&it));
+        let held: Vec<HeldGrant> = asked
+            .cookies
+            .iter()
+            .filter_map(|(value, unpartitioned)| {
+                let grant = keys.open(value, asked.host)?;
+                Some(HeldGrant { grant, unpartitioned: *unpartitioned })
+            })
+            .collect();
+        let is_sibling = |host: &str, session: &SessionId| {
+            self.live().at_host(host).is_some_and(|it| it.session == *session)
+        };
+        let decision = self.config().access.decide(route.as_ref(), &asked.visit, &held, is_sibling, now);
+        let grant = to_set(decision).and_then(|grant| keys.seal(&grant, asked.host));
+        VisitAnswer { decision, route, grant }
+    }
+}
+
+fn to_set(decision: Decision) -> Option<Grant> {
+    match decision {
+        Decision::Exchange(grant) | Decision::Allow(Pass::Granted(Some(grant))) => Some(grant),
+        Decision::Allow(Pass::Open | Pass::Token | Pass::Granted(None))
+        | Decision::Preflight
+        | Decision::Refuse(_) => None,
+    }
+}
