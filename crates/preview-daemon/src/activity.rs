@@ -32,6 +32,14 @@ impl Activity {
         it.visited(now);
     }
 
+    /// Counts a visit of now.
+    pub(crate) fn visit(&self, id: AttachmentId, now: Now) {
+        let mut seen = self.lock();
+        let it = seen.entry(id).or_insert_with(|| Seen::new(now.tick));
+        it.visited(now.tick);
+        it.last_hit = it.last_hit.max(Some(now.wall));
+    }
+
     /// Takes an edge's report on attachments that `lives` knows.
     pub(crate) fn take(&self, report: &ActivityReport, now: Now, lives: impl Fn(AttachmentId) -> bool) {
         let mut seen = self.lock();
@@ -108,6 +116,15 @@ mod tests {
         activity.take(&report(1, Some(4_000), None), now(100), |_| true);
         assert_eq!(activity.of(id(1), at(100)).last_visit, at(96));
         assert_eq!(activity.last_hit(id(1)), Some(Wall::from_secs(1_096)));
+    }
+
+    #[test]
+    fn a_visit_of_now_ends_the_silence_and_is_the_last_hit() {
+        let activity = Activity::default();
+        activity.renew(id(1), at(0));
+        activity.visit(id(1), now(100));
+        assert_eq!(activity.of(id(1), at(120)).last_visit, at(100));
+        assert_eq!(activity.last_hit(id(1)), Some(Wall::from_secs(1_100)));
     }
 
     #[test]

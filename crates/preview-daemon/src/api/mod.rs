@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -129,7 +129,10 @@ fn credentials() -> Router<Shared> {
 }
 
 fn visits() -> Router<Shared> {
-    Router::new().route("/auth/verify", get(verify::visit))
+    Router::new()
+        .route("/auth/verify", get(verify::visit))
+        .route("/auth/verify/", any(verify::prefixed))
+        .route("/auth/verify/{*visited}", any(verify::prefixed))
 }
 
 fn health() -> Router<Shared> {

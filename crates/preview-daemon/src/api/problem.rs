@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     },
     /// Another proxy's visitor is not let in.
     Visit(Denial),
+    /// What another proxy's visitor would reach is no longer the attachment's server.
+    NotTheServer,
     /// A handler panicked: our fault, and the log says where.
     Panicked,
 }
@@ -94,6 +96,13 @@ impl Fault {
                 by_code(Code::RateLimited, "token: too many wrong ones came from there".to_owned())
             }
             Self::Visit(denial) => by_denial(*denial),
+            Self::NotTheServer => Problem {
+                status: StatusCode::FORBIDDEN.as_u16(),
+                ..by_code(
+                    Code::PortOwnerChanged,
+                    "what listens there is not the attachment's server".to_owned(),
+                )
+            },
             Self::Panicked => Problem {
                 kind: "urn:preview:internal".to_owned(),
                 title: "The service has a fault.".to_owned(),
@@ -123,6 +132,7 @@ impl Fault {
             | Self::NoSuchCall
             | Self::WrongMethod
             | Self::Visit(_)
+            | Self::NotTheServer
             | Self::Panicked => {}
         }
         headers

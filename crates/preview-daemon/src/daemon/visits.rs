@@ -6,7 +6,8 @@ use preview_core::id::SessionId;
 use preview_core::route::Route;
 
 use super::Daemon;
-use crate::clock;
+use crate::failure::Failure;
+use crate::{clock, listeners};
 
 /// A request that another proxy asks about.
 #[derive(Clone, Debug)]
@@ -50,6 +51,18 @@ impl Daemon {
         let decision = self.config().access.decide(route.as_ref(), &asked.visit, &held, is_sibling, now);
         let grant = to_set(decision).and_then(|grant| keys.seal(&grant, asked.host));
         VisitAnswer { decision, route, grant }
+    }
+
+    /// Lets a visit on to its dev server: counts it, and sees to it that whoever listens there now is the attachment's
+    /// own server. Where nobody listens, the proxy finds that out itself.
+    pub async fn admit_visit(&self, route: &Route) -> Result<(), Failure> {
+        self.activity().visit(route.id, clock::now());
+        match self.sockets().at(route.listener) {
+            Ok(Some(socket)) if socket.inode == route.owner.inode && socket.uid == route.owner.uid => Ok(()),
+            Ok(None) => Ok(()),
+            // What the kernel does not say either way is asked more thoroughly.
+            Ok(Some(_)) | Err(_) => listeners::readmit(self, route.id).await.map(drop),
+        }
     }
 }
 
