@@ -188,7 +188,7 @@ mod tests {
         let config = config("enabled: true").expect("valid");
         assert_eq!(config.rules.limits, Limits::default());
         assert_eq!(config.rules.ports.allow.to_string(), "3000-9999");
-        assert_eq!(config.rules.ports.own, ["8080".parse().expect("a port")].into());
+        assert_eq!(config.rules.ports.own, ["8080", "9465"].map(|port| port.parse().expect("a port")).into());
         assert_eq!(config.attach.wait, Duration::from_secs(15));
         assert_eq!(config.idle.after(), Duration::from_mins(30));
         assert_eq!(config.run_dir, Path::new("/home/u/.local/state/preview/run"));
