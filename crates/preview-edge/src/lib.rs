@@ -29,7 +29,6 @@ mod activity;
 mod control;
 mod watch;
 mod report;
-#[expect(dead_code, unused_imports, reason = "its metrics and `preview certs check` are on their way")]
 mod dns;
 mod ops;
 mod state;

@@ -161,7 +161,9 @@ impl Issuer {
     /// Runs the DNS server of our own, where the solver is that.
     fn serve_dns(&mut self, now: Wall) -> Result<(), Failure> {
         if let (Solver::Builtin(dns), None) = (&self.acme.solver, &self.server) {
-            self.server = Some(dns::start(dns, &self.acme.names, self.acme.alias.as_deref(), now)?);
+            let server = dns::start(dns, &self.acme.names, self.acme.alias.as_deref(), now)?;
+            self.board.tell_dns(server.counts());
+            self.server = Some(server);
         }
         Ok(())
     }

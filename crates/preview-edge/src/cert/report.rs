@@ -1,7 +1,7 @@
 //! How certificates stand, for people and programs: what `/health`, metrics and `preview certs list` are made of.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use preview_core::refusal::Code;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::{CertError, CertProblem, Failure};
+use crate::dns::Counts;
 
 /// How the certificate of one set of names stands. Moments are seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,7 @@ pub(crate) struct Board {
     report: ArcSwap<Report>,
     steps: Mutex<BTreeMap<Step, u64>>,
     renew: Notify,
+    dns: OnceLock<Arc<Counts>>,
 }
 
 /// What is counted: authority, step, and `ok` or a code.
@@ -116,6 +118,16 @@ impl Board {
     /// What was counted so far.
     pub(crate) fn steps(&self) -> BTreeMap<Step, u64> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells what the built-in DNS server counts. There is one at most in a process.
+    pub(crate) fn tell_dns(&self, counts: Arc<Counts>) {
+        let _ = self.dns.set(counts);
+    }
+
+    /// What the built-in DNS server has counted, if it serves.
+    pub(crate) fn dns(&self) -> Option<&Counts> {
+        self.dns.get().map(Arc::as_ref)
     }
 
     /// Asks for a new certificate now, whatever the plan says.

@@ -118,6 +118,20 @@ pub struct Dns {
     pub rate: u32,
 }
 
+impl Dns {
+    /// The addresses of the `index`-th name server: its own where there are as many of a family as name servers, in
+    /// the same order, else all.
+    #[must_use]
+    pub fn addresses_of(&self, index: usize) -> Vec<IpAddr> {
+        let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = self.addresses.iter().partition(|it| it.is_ipv4());
+        let own = |family: Vec<IpAddr>| match family.get(index) {
+            Some(own) if family.len() == self.ns.len() => vec![*own],
+            _ => family,
+        };
+        [own(v4), own(v6)].concat()
+    }
+}
+
 /// What is delegated to the built-in DNS server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DnsMode {

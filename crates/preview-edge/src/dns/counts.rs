@@ -90,7 +90,8 @@ impl Counts {
         self.limited.load(Ordering::Relaxed)
     }
 
-    pub(super) fn answer(&self, kind: Option<RecordType>, code: ResponseCode, proto: Proto) {
+    /// Counts an answer.
+    pub(crate) fn answer(&self, kind: Option<RecordType>, code: ResponseCode, proto: Proto) {
         let kind = KINDS.iter().position(|it| Some(*it) == kind).unwrap_or(KINDS.len());
         let code = CODES.iter().position(|(it, _)| *it == code);
         let proto = PROTOS.iter().position(|(it, _)| *it == proto);
@@ -99,7 +100,8 @@ impl Counts {
         }
     }
 
-    pub(super) fn limit(&self) {
+    /// Counts a question over the rate.
+    pub(crate) fn limit(&self) {
         self.limited.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -88,8 +88,7 @@ mod tests {
         let (limiter, now) = limiter(20);
         let got: Vec<_> = (0..26).map(|host| limiter.judge(v4(host), now)).collect();
         assert!(got[..20].iter().all(|it| *it == Verdict::Answer), "{got:?}");
-        use Verdict::{Drop, Shorten};
-        assert_eq!(got[20..], [Shorten, Drop, Shorten, Drop, Shorten, Drop]);
+        assert_eq!(got[20..], [Verdict::Shorten, Verdict::Drop].repeat(3));
         assert_eq!(limiter.judge("2001:db8::1".parse().expect("an address"), now), Verdict::Answer);
     }
 

@@ -21,7 +21,7 @@ const META: [u16; 2] = [128, 255];
 
 /// How a question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proto {
+pub(crate) enum Proto {
     /// In one packet, from whoever the sender says it is.
     Udp,
     /// By a connection.

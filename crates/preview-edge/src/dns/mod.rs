@@ -17,7 +17,6 @@ mod bind;
 mod tests;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -28,8 +27,9 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use counts::{Answered, Counts};
+#[cfg(test)]
+pub(crate) use message::Proto;
 pub(crate) use records::Records;
-pub(crate) use zone::{addresses_of, challenge_of};
 
 use crate::cert::Failure;
 use crate::config::Dns;
@@ -42,7 +42,6 @@ use zone::Zones;
 /// A DNS server that serves. Dropped, it stops and leaves its ports.
 #[derive(Debug)]
 pub(crate) struct Server {
-    addresses: Vec<SocketAddr>,
     records: Arc<Records>,
     counts: Arc<Counts>,
     stop: CancellationToken,
@@ -65,16 +64,16 @@ pub(crate) fn start(dns: &Dns, names: &[String], alias: Option<&str>, now: Wall)
         at: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         reason: format!("no thread can be started ({error})"),
     })?;
+    if addresses.iter().any(|at| at.ip().is_unspecified()) {
+        tracing::warn!(
+            "edge.acme.dns.listen names no address: answers may leave from another one than was asked"
+        );
+    }
     tracing::info!(?addresses, mode = ?dns.mode, "the built-in DNS server answers");
-    Ok(Server { addresses, records, counts, stop, thread: Some(thread) })
+    Ok(Server { records, counts, stop, thread: Some(thread) })
 }
 
 impl Server {
-    /// Where it listens.
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
     /// The challenges' values.
     pub(crate) fn records(&self) -> Arc<Records> {
         Arc::clone(&self.records)

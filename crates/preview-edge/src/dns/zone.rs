@@ -63,22 +63,6 @@ pub(super) enum Found {
     Elsewhere,
 }
 
-/// Where `name` (which may begin with `*.`) is proved.
-pub(crate) fn challenge_of(name: &str) -> String {
-    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
-}
-
-/// The addresses of the `index`-th name server: its own where there are as many of a family as name servers, in
-/// the same order, else all.
-pub(crate) fn addresses_of(dns: &Dns, index: usize) -> Vec<IpAddr> {
-    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = dns.addresses.iter().partition(|it| it.is_ipv4());
-    let own = |family: Vec<IpAddr>| match family.get(index) {
-        Some(own) if family.len() == dns.ns.len() => vec![*own],
-        _ => family,
-    };
-    [own(v4), own(v6)].concat()
-}
-
 impl Zones {
     /// The zones for certificates of `names`, and for the name that the challenges' CNAMEs lead to. The serial
     /// number begins at `now`, so that it grows from start to start.
@@ -167,7 +151,7 @@ impl Zone {
         zone.insert(parse(&format!("*.{}", dns.base))?, edges());
         for (index, ns) in zone.ns.clone().into_iter().enumerate() {
             if apex.zone_of(&ns) {
-                zone.insert(ns, Node { addresses: addresses_of(dns, index), challenge: None });
+                zone.insert(ns, Node { addresses: dns.addresses_of(index), challenge: None });
             }
         }
         Ok(zone)
@@ -201,6 +185,11 @@ impl Zone {
         }
         self.nodes.get(&encloser.prepend_label("*").ok()?)
     }
+}
+
+/// Where `name` (which may begin with `*.`) is proved.
+fn challenge_of(name: &str) -> String {
+    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
 }
 
 fn address(ip: IpAddr) -> RData {

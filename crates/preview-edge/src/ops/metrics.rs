@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::Facts;
 use crate::cert::{Board, Report};
+use crate::dns::{Answered, Counts};
 
 /// What [`Report::state`] may say of certificates that the edge orders.
 const STATES: [&str; 13] = [
@@ -41,6 +42,9 @@ pub(super) fn text(facts: &Facts) -> String {
     if let Some(board) = &facts.board {
         certificate(edge, &board.report());
         attempts(edge, board);
+        if let Some(counts) = board.dns() {
+            dns(edge, counts);
+        }
     }
     let mut text = String::new();
     // Writing to a string does not fail.
@@ -99,12 +103,28 @@ fn attempts(registry: &mut Registry, board: &Board) {
     registry.register("acme_attempts", "Steps of attempts at an authority; result is ok or a code", steps);
 }
 
+fn dns(registry: &mut Registry, counts: &Counts) {
+    let queries = Family::<Labels, Counter>::default();
+    for Answered { kind, rcode, proto, count } in counts.answered() {
+        let labels = [("type", kind), ("rcode", rcode), ("proto", proto)];
+        queries.get_or_create(&labels.map(|(name, value)| (name, value.to_owned())).into()).inc_by(count);
+    }
+    registry.register("dns_queries", "Questions that the built-in DNS server has answered", queries);
+    let limited = Counter::<u64>::default();
+    limited.inc_by(counts.limited());
+    registry.register("dns_limited", "Questions by UDP over the rate of their network", limited);
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use hickory_proto::op::ResponseCode;
+    use hickory_proto::rr::RecordType;
+
     use super::*;
     use crate::cert::Failure;
+    use crate::dns::Proto;
 
     #[test]
     fn an_ordered_certificate_has_every_metric_of_the_specification() {
@@ -139,6 +159,24 @@ mod tests {
             "preview_edge_acme_attempts_total{ca=\"letsencrypt\",step=\"validate\",result=\"cert_bad_nonce\"} 1",
             "preview_build_info{version=\"0.1.0\",program=\"preview-edge\"} 1",
             "# EOF",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_built_in_dns_server_is_counted_where_it_serves() {
+        let counts = Arc::new(Counts::default());
+        counts.answer(Some(RecordType::TXT), ResponseCode::NoError, Proto::Udp);
+        counts.answer(Some(RecordType::Unknown(4_711)), ResponseCode::Refused, Proto::Tcp);
+        counts.limit();
+        let board = Board::default();
+        board.tell_dns(counts);
+        let text = text(&Facts { board: Some(Arc::new(board)) });
+        for line in [
+            "preview_edge_dns_queries_total{type=\"TXT\",rcode=\"NOERROR\",proto=\"udp\"} 1",
+            "preview_edge_dns_queries_total{type=\"other\",rcode=\"REFUSED\",proto=\"tcp\"} 1",
+            "preview_edge_dns_limited_total 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -49,23 +50,42 @@ pub(super) fn v4(host: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, host))
 }
 
-pub(super) fn start(dns: &Dns) -> Server {
+/// For names of the base, and one beside it.
+pub(super) fn start(dns: &Dns) -> Served {
     try_to_start(dns).expect("starts")
 }
 
 /// At a port that was taken until now: a program that another test starts holds our sockets until it is one.
-pub(super) fn start_again(dns: &Dns) -> Server {
+pub(super) fn start_again(dns: &Dns) -> Served {
     poll_for("the port", PATIENCE, || try_to_start(dns).ok()).expect("is left")
 }
 
-fn try_to_start(dns: &Dns) -> Result<Server, Failure> {
-    let names = ["*.preview.example.test", "preview.example.test", "daemon.example.test"].map(str::to_owned);
-    dns::start(dns, &names, None, Wall::from_millis(1_800_000_000_000))
+fn try_to_start(dns: &Dns) -> Result<Served, Failure> {
+    with_alias(dns, None)
 }
 
-/// The only address of a server.
-pub(super) fn at(server: &Server) -> SocketAddr {
-    server.addresses()[0]
+pub(super) fn with_alias(dns: &Dns, alias: Option<&str>) -> Result<Served, Failure> {
+    let names = ["*.preview.example.test", "preview.example.test", "daemon.example.test"].map(str::to_owned);
+    let server = dns::start(dns, &names, alias, Wall::from_millis(1_800_000_000_000))?;
+    Ok(Served { server, at: dns.listen[0] })
+}
+
+/// A server, and its only address.
+pub(super) struct Served {
+    server: Server,
+    at: SocketAddr,
+}
+
+impl Deref for Served {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+pub(super) fn at(server: &Served) -> SocketAddr {
+    server.at
 }
 
 /// A question as resolvers ask it: with EDNS and no wish for recursion.

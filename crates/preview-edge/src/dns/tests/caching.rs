@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use xtask::real::named::{Named, Setup};
 use xtask::real::{Zone, free_address};
 
-use super::asking::{CHALLENGE, at, start, zone};
+use super::asking::{CHALLENGE, Served, at, start, zone};
 
 /// What a server that takes the wildcard for the only name does wrong: NXDOMAIN for one type hides all others.
 #[test]
@@ -45,7 +45,7 @@ fn a_resolver_finds_a_value_at_most_five_seconds_after_it_had_looked_in_vain() {
     found.expect("it is found");
 }
 
-fn resolver(server: &crate::dns::Server, zone: &str, options: &str) -> Named {
+fn resolver(server: &Served, zone: &str, options: &str) -> Named {
     let std::net::IpAddr::V4(ip) = at(server).ip() else { panic!("IPv4") };
     let address: Ipv4Addr = free_address().expect("a free address");
     let setup = Setup {

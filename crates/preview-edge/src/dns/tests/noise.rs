@@ -4,8 +4,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::RecordType as T;
 use xtask::count::count;
 
-use super::asking::{Asker, CHALLENGE, at, bytes, plain, question, read, start, zone};
-use crate::dns::Server;
+use super::asking::{Asker, CHALLENGE, Served, at, bytes, plain, question, read, start, zone};
 use crate::dns::message::PAYLOAD;
 
 /// The same packets each time.
@@ -116,7 +115,7 @@ fn exchange(asker: &mut Asker, packet: &[u8], case: &str) -> Vec<Vec<u8>> {
     answers
 }
 
-fn warm(server: &Server, asker: &mut Asker) {
+fn warm(server: &Served, asker: &mut Asker) {
     for _ in 0..500 {
         asker.ask(&bytes(&question(CHALLENGE, T::TXT))).expect("an answer");
     }
@@ -176,7 +175,7 @@ impl Random {
     fn question(&mut self) -> (Message, Expected) {
         let found = |answers| Expected { code: ResponseCode::NoError, answers };
         let missing = || Expected { code: ResponseCode::NXDomain, answers: 0 };
-        let label: String = (0..1 + self.below(20)).map(|_| char::from(b'a' + self.byte() % 26)).collect();
+        let label: String = (0..=self.below(20)).map(|_| char::from(b'a' + self.byte() % 26)).collect();
         let (name, kind, expected) = match self.below(12) {
             0 => (CHALLENGE.to_owned(), T::TXT, found(1)),
             1 => (CHALLENGE.to_owned(), T::A, found(0)),

@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use super::asking::{CHALLENGE, at, challenge, start, zone};
-use crate::dns::Server;
+use super::asking::{CHALLENGE, Served, at, challenge, start, zone};
 
 #[test]
 fn dig_has_nothing_to_complain_about_by_udp_and_tcp() {
@@ -99,7 +98,7 @@ fn delv_takes_the_unsigned_answer() {
     assert!(text.contains("ncache nxdomain"), "{text}");
 }
 
-fn run(server: &Server, program: &str, words: &[&str]) -> String {
+fn run(server: &Served, program: &str, words: &[&str]) -> String {
     let place = format!("@{}", at(server).ip());
     output(Command::new(program).arg(place).arg("+time=5").args(words))
 }

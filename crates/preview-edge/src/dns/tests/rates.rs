@@ -5,7 +5,7 @@ use std::time::Instant;
 use hickory_proto::rr::RecordType;
 use xtask::real::poll_for;
 
-use super::asking::{Asker, CHALLENGE, PATIENCE, at, bytes, challenge, question, read, start};
+use super::asking::{Asker, CHALLENGE, PATIENCE, at, bytes, challenge, question, read, start, zone};
 use crate::config::Dns;
 
 #[test]
@@ -48,9 +48,35 @@ fn over_the_rate_every_second_question_is_sent_to_tcp_and_tcp_has_no_rate() {
 fn a_shortened_answer_is_no_longer_than_its_question() {
     let server = start(&Dns { rate: 1, ..challenge() });
     let mut asker = Asker::udp(at(&server));
-    let asked = bytes(&question(CHALLENGE, RecordType::TXT));
+    let packet = bytes(&question(CHALLENGE, RecordType::TXT));
     // The first over the rate is told.
-    let mut answers = std::iter::repeat_with(|| asker.ask(&asked).expect("an answer"));
+    let mut answers = std::iter::repeat_with(|| asker.ask(&packet).expect("an answer"));
     let short = answers.find(|it| read(it).metadata.truncation).expect("comes soon");
-    assert!(short.len() <= asked.len(), "{} bytes", short.len());
+    assert!(short.len() <= packet.len(), "{} bytes", short.len());
+}
+
+/// `docs/builtin-dns.md` §3 says so.
+#[test]
+fn a_forged_sender_gets_little_more_than_the_question_had() {
+    let server = start(&zone());
+    // Of the length that digests have.
+    for value in ["a", "b"] {
+        server.records().put(CHALLENGE, &value.repeat(43)).expect("room");
+    }
+    for (name, kind, times) in [
+        ("example.com", RecordType::A, 1.0),
+        (CHALLENGE, RecordType::ANY, 1.0),
+        (CHALLENGE, RecordType::TXT, 3.0),
+        (CHALLENGE, RecordType::AAAA, 2.5),
+        ("x.preview.example.test", RecordType::HTTPS, 2.5),
+        ("x.preview.example.test", RecordType::A, 2.5),
+        ("preview.example.test", RecordType::NS, 3.0),
+        ("preview.example.test", RecordType::SOA, 2.5),
+        ("x._acme-challenge.preview.example.test", RecordType::A, 2.5),
+    ] {
+        let asked = bytes(&question(name, kind));
+        let answer = Asker::udp(at(&server)).ask(&asked).expect("an answer");
+        let lengths = [answer.len(), asked.len()].map(|it| f64::from(u16::try_from(it).expect("short")));
+        assert!(lengths[0] <= times * lengths[1], "{name} {kind}: {lengths:?}");
+    }
 }

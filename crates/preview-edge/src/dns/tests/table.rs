@@ -4,8 +4,8 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, RecordType as T};
 
 use super::asking::{
-    Asker, CHALLENGE, PATIENCE, ask, at, bytes, challenge, lines, plain, question, read, start, start_again,
-    v4, zone,
+    Asker, CHALLENGE, PATIENCE, Served, ask, at, bytes, challenge, lines, plain, question, read, start,
+    start_again, v4, with_alias, zone,
 };
 use crate::config::Dns;
 
@@ -174,10 +174,7 @@ fn as_many_addresses_as_servers_are_each_ones_own() {
 
 #[test]
 fn the_name_that_cnames_lead_to_is_a_zone_too() {
-    let names = ["*.preview.example.test".to_owned()];
-    let now = preview_core::clock::Wall::from_millis(1);
-    let server =
-        crate::dns::start(&challenge(), &names, Some("Preview.Acme.example.org."), now).expect("starts");
+    let server = with_alias(&challenge(), Some("Preview.Acme.example.org.")).expect("starts");
     server.records().put("preview.acme.example.org", "one").expect("room");
     assert_says(&server, "preview.acme.example.org", T::TXT, &Has(&["preview.acme.example.org. 1 TXT one"]));
 }
@@ -367,7 +364,7 @@ fn a_server_that_is_dropped_leaves_its_ports() {
     assert!(std::net::TcpStream::connect_timeout(&dns.listen[0], PATIENCE).is_err());
 }
 
-fn assert_says(server: &crate::dns::Server, name: &str, kind: RecordType, says: &Says) {
+fn assert_says(server: &Served, name: &str, kind: RecordType, says: &Says) {
     let question = question(name, kind);
     let answer = ask(at(server), &question);
     let what = format!("{name} {kind}: {answer}");
