@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::address::{Assigned, DNS_PORT, interfaces_lock};
 use super::dig::dig;
+use super::fixture::run;
 use super::zone::{Role, TsigKey, Zone};
 use super::{Process, Scratch};
 
@@ -92,6 +94,17 @@ impl Named {
         }
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Adds a TXT record, by BIND's own tool and a key that was granted the name.
+    pub fn add_txt(&self, key: &TsigKey, name: &str, value: &str) -> Result<()> {
+        let TsigKey { name: key, algorithm, secret } = key;
+        let script = format!(
+            "server {}\nkey {algorithm}:{key} {secret}\nupdate add {name} 1 TXT {value}\nsend\n",
+            self.address
+        );
+        let file = self.scratch.write("update", script)?;
+        run(Command::new("nsupdate").arg(file))
     }
 
     /// What it wrote since it was started last.

@@ -126,17 +126,15 @@ pub(super) async fn ask_over(
     question: Question<'_>,
     within: Duration,
 ) -> Result<Answer, String> {
+    // Its tasks end with the last of its clones.
+    let provider = TokioRuntimeProvider::new();
     let exchange = async {
-        // What drives an exchange ends with the last copy of its provider.
-        let keeper = TokioRuntimeProvider::new();
-        let provider = keeper.clone();
+        let its = provider.clone();
         let exchange = match over {
-            Over::Udp => UdpClientStream::builder(server, provider).with_timeout(Some(within)).exchange(),
-            Over::Tcp => TcpClientStream::exchange(server, None, within, None, provider).await?,
+            Over::Udp => UdpClientStream::builder(server, its).with_timeout(Some(within)).exchange(),
+            Over::Tcp => TcpClientStream::exchange(server, None, within, None, its).await?,
         };
-        let answer = send(&exchange, request(question, over)?).await;
-        drop(keeper);
-        answer
+        send(&exchange, request(question, over)?).await
     };
     let answer = tokio::time::timeout(within, exchange).await.unwrap_or(Err(NetError::Timeout));
     answer.map_err(|error| reason(over, within, &error))

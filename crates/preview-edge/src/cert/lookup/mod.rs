@@ -20,9 +20,8 @@ use super::Failure;
 use ask::{Answer, Question};
 
 pub(crate) use caa::Request;
-pub(crate) use delegation::Delegation;
 pub(crate) use issuers::issuers;
-pub(crate) use zone::{Server, Zone};
+pub(crate) use zone::Server;
 
 /// Asks resolvers, and the servers that they lead to.
 #[derive(Clone, Debug)]
@@ -74,3 +73,6 @@ impl Lookup {
         ask::ask(server, unchecked, self.timeout).await.is_ok_and(|answer| answer.is_usable())
     }
 }
+
+#[cfg(test)]
+mod tests;
