@@ -196,7 +196,7 @@ impl Issuer {
 ///
 /// # Errors
 /// Why there is no new certificate; [`Failure::StateUnwritable`] if another process looks after it.
-#[expect(dead_code, reason = "`preview certs issue` is on its way")]
+#[cfg_attr(not(test), expect(dead_code, reason = "`preview certs issue` is on its way"))]
 pub(crate) async fn once(config: &Config, force: bool) -> Result<Report, Failure> {
     let TlsSource::Acme(acme) = &config.tls else { return Err(Failure::Pending) };
     let board = Arc::new(Board::default());
@@ -219,3 +219,6 @@ pub(crate) async fn once(config: &Config, force: bool) -> Result<Report, Failure
     shift.tell();
     Ok((*board.report()).clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,32 +1,196 @@
-//! Whole attempts at the real Pebble, which takes every challenge for met; records stand in a list.
+//! Whole attempts at the real Pebble. Records stand in a list: no name server is needed for what is shown here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use xtask::real::Pebble;
+use tokio::sync::Notify;
+use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::pebble::Settings;
+use xtask::real::{Front, Pebble};
 
 use super::*;
 use crate::cert::challenge::{Record, Solver};
-use crate::cert::vault::{Dir, Vault};
-use crate::config::{self, Check, HookMode, HttpReq, Profile, Propagation, Timers};
+use crate::cert::vault::{Dir, Item, Lease, Vault, VaultError, Version};
+use crate::config::{self, Eab, HookMode, HttpReq, Profile, Propagation, Timers};
 
 #[tokio::test]
-async fn a_certificate_is_had_from_nothing_and_no_record_stays() {
-    let world = World::new();
+async fn a_certificate_is_had_from_nothing_although_every_third_nonce_is_refused_and_no_record_stays() {
+    let pebble = Pebble::start(&Settings { nonce_reject: 30, ..always_valid() }).expect("it starts");
+    let world = World::new(&pebble.directory(), &pebble.roots_file());
     let bundle = world.walk().await.expect("a certificate");
     assert!(bundle.shown.names.are(&world.acme.names), "{:?}", bundle.shown.names);
     assert_eq!(world.records.list(), []);
-    let most = world.records.most();
+    let most = world.records.most.load(Ordering::Relaxed);
     assert_eq!(most, 2, "an apex and its wildcard are proved by two records that stand together");
-    assert_eq!(world.pebble.issued(), 1);
+    assert_eq!((pebble.issued(), world.board.report().state.as_str()), (1, "finalized"));
+}
+
+/// Each point at which something is kept is one at which a process may end.
+#[tokio::test]
+async fn whatever_was_kept_last_the_next_one_goes_on_from_there_to_one_certificate() {
+    let pebble = Pebble::start(&always_valid()).expect("it starts");
+    let mut points = 0;
+    loop {
+        let world = World::new(&pebble.directory(), &pebble.roots_file());
+        let (before, end) = (pebble.issued(), points + 1);
+        let ended = Arc::new(Notify::new());
+        let vault =
+            Ending { vault: world.vault(), saves: AtomicUsize::new(0), end, ended: Arc::clone(&ended) };
+        let is_over = tokio::select! {
+            biased;
+            () = ended.notified() => false,
+            done = world.walk_in(Arc::new(vault)) => done.map(|_| true).expect("a certificate"),
+        };
+        if is_over {
+            break;
+        }
+        points = end;
+        let bundle = world.walk().await.unwrap_or_else(|failure| panic!("after {end}: {failure}"));
+        assert!(bundle.shown.names.are(&world.acme.names));
+        assert_eq!(world.records.list(), [], "after {end}");
+        assert_eq!(pebble.issued(), before + 1, "after {end}");
+    }
+    assert!(points >= 12, "only {points} points were tried");
+}
+
+#[tokio::test]
+async fn an_account_that_the_authority_has_forgotten_is_made_anew_on_the_way() {
+    let mut pebble = Pebble::start(&always_valid()).expect("it starts");
+    let world = World::new(&pebble.directory(), &pebble.roots_file());
+    world.walk().await.expect("a certificate");
+    world.desk().drop_attempt().await.expect("dropped");
+    pebble.restart().expect("it starts again");
+    world.walk().await.expect("a certificate by another account");
+    assert_eq!(pebble.issued(), 1, "since its restart");
+}
+
+#[tokio::test]
+async fn an_order_that_the_authority_has_forgotten_is_one_failure_and_the_next_attempt_orders_anew() {
+    let pebble = Pebble::start(&always_valid()).expect("it starts");
+    let front = Front::start(&pebble).expect("it starts");
+    let world = World::new(&front.directory(), &front.roots_file());
+    front.on(Resource::Finalize, When::Nth(1), Act::Answer(Answer::new(502, "text/html", "<html>")));
+    let failure = world.walk().await.expect_err("a proxy answers");
+    assert_eq!(failure, Failure::CaUnavailable { status: 502, retry_after: None });
+    let kept = world.desk().attempt().await.expect("readable");
+    assert_eq!(kept.map(|it| it.phase), Some(Phase::Ready));
+    front.clear();
+    front.on(Resource::Order, When::Nth(1), Act::Answer(Answer::problem(404, "malformed", "no such order")));
+    let failure = world.walk().await.expect_err("the order is gone");
+    assert_eq!(failure, Failure::OrderExpired("malformed: no such order".to_owned()));
+    assert_eq!(world.desk().attempt().await.expect("readable"), None);
+    world.walk().await.expect("a certificate");
+    assert_eq!(pebble.issued(), 1);
+}
+
+#[tokio::test]
+async fn an_authority_that_does_not_take_replaces_is_asked_once_without() {
+    let pebble = Pebble::start(&always_valid()).expect("it starts");
+    let front = Front::start(&pebble).expect("it starts");
+    front.on_directory(|directory| directory["renewalInfo"] = "https://127.0.0.1:9/".into());
+    let world = World::new(&front.directory(), &front.roots_file());
+    let first = world.walk().await.expect("a certificate");
+    for refusal in ["alreadyReplaced", "conflict", "malformed"] {
+        world.desk().drop_attempt().await.expect("dropped");
+        let before = front.count(Resource::NewOrder);
+        let answer = Answer::problem(409, refusal, "it has a successor");
+        front.on(Resource::NewOrder, When::Nth(1), Act::Answer(answer));
+        world.walk_after(&first).await.expect("a certificate");
+        assert_eq!(front.count(Resource::NewOrder), before + 2, "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn what_configuration_lacks_is_found_and_named() {
+    let pebble = Pebble::start(&always_valid()).expect("it starts");
+    let front = Front::start(&pebble).expect("it starts");
+    let world = World::new(&front.directory(), &front.roots_file());
+
+    let terms = world.with(|acme| acme.accept_tos = false);
+    let failure = terms.walk().await.expect_err("not agreed to");
+    assert!(matches!(failure, Failure::TosNotAccepted { url: Some(_) }), "{failure}");
+    assert_eq!(front.count(Resource::NewAccount), 0, "it was found without an account");
+
+    let contact = world.with(|acme| acme.contact = Some("foo".to_owned()));
+    assert_eq!(contact.walk().await.err(), Some(Failure::ContactInvalid("foo".to_owned())));
+
+    let profile = world.with(|acme| acme.profile = Profile::Named("fast".to_owned()));
+    let unknown = Failure::ProfileUnknown { profile: "fast".to_owned(), have: vec![] };
+    assert_eq!(profile.walk().await.err(), Some(unknown));
+    assert_eq!(pebble.issued(), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_the_authority_has_on_a_list_is_forbidden() {
+    let settings = Settings { blocklist: vec!["preview.test".to_owned()], ..always_valid() };
+    let pebble = Pebble::start(&settings).expect("it starts");
+    let world = World::new(&pebble.directory(), &pebble.roots_file());
+    let failure = world.walk().await.expect_err("it is on a list");
+    assert!(matches!(&failure, Failure::NameForbidden(said) if said.contains("preview.test")), "{failure}");
+    assert_eq!(world.desk().attempt().await.expect("readable"), None);
+}
+
+#[tokio::test]
+async fn a_binding_is_used_once_however_often_its_account_is_asked_for() {
+    const KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    let settings = Settings { eab: vec![("kid-1".to_owned(), KEY.to_owned())], ..always_valid() };
+    let pebble = Pebble::start(&settings).expect("it starts");
+    let front = Front::start(&pebble).expect("it starts");
+    let world = World::new(&front.directory(), &front.roots_file());
+    assert_eq!(world.walk().await.err(), Some(Failure::EabRequired));
+
+    for (kid, key) in [("kid-1", "d3Jvbmc"), ("kid-2", KEY)] {
+        let failure = world.bound(kid, key).walk().await.expect_err("not its pair");
+        assert!(matches!(failure, Failure::EabInvalid(_)), "{kid} {key}: {failure}");
+    }
+
+    let world = world.bound("kid-1", KEY);
+    let bindings = || {
+        let is_bound = |request: &xtask::real::front::Request| {
+            request.resource == Resource::NewAccount && !request.payload()["externalAccountBinding"].is_null()
+        };
+        front.log().iter().filter(|it| is_bound(&it.request)).count()
+    };
+    let before = bindings();
+    world.walk().await.expect("a certificate");
+    // As after a crash between the authority's answer and our note of it.
+    std::fs::remove_file(world.dir.path().join("edge/acme/pebble/account.json")).expect("it was there");
+    world.desk().drop_attempt().await.expect("dropped");
+    world.walk().await.expect("a certificate by the same account");
+    assert_eq!(bindings(), before + 1);
+}
+
+#[test]
+fn an_attempt_outlives_what_passes_by_itself_and_no_verdict() {
+    let seen = |ns: &str| Failure::TxtNotSeen { fqdn: "f".to_owned(), ns: ns.to_owned() };
+    let late = Failure::CaTimeout { url: "u".to_owned(), reason: "r".to_owned() };
+    for (failure, phase, expected) in [
+        (late.clone(), Phase::Keyed, Fate::Keep),
+        (late, Phase::Validating, Fate::Keep),
+        (Failure::CaUnavailable { status: 503, retry_after: None }, Phase::Finalized, Fate::Keep),
+        (Failure::BadNonce, Phase::Ordered, Fate::Keep),
+        (Failure::StateUnwritable("full".to_owned()), Phase::Ready, Fate::Keep),
+        (seen("ns1"), Phase::Presented, Fate::Clear),
+        (seen(Failure::AUTHORITY), Phase::Validating, Fate::Over),
+        (Failure::TxtMismatch("other".to_owned()), Phase::Validating, Fate::Over),
+        (Failure::OrderExpired("404".to_owned()), Phase::Finalized, Fate::Over),
+        (Failure::BadCertificate("names".to_owned()), Phase::Finalized, Fate::Over),
+        (Failure::AccountLost, Phase::Ordered, Fate::Over),
+        (Failure::NameForbidden("list".to_owned()), Phase::Keyed, Fate::Over),
+    ] {
+        assert_eq!(fate(&failure, phase), expected, "{failure:?} at {phase:?}");
+    }
+}
+
+fn always_valid() -> Settings {
+    Settings { always_valid: true, ..Settings::default() }
 }
 
 struct World {
-    pebble: Pebble,
     acme: Acme,
     records: Records,
     board: Board,
@@ -34,31 +198,62 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let settings = Settings { always_valid: true, nonce_reject: 30, ..Settings::default() };
-        let pebble = Pebble::start(&settings).expect("Pebble starts");
-        let acme = acme(&pebble.directory(), &pebble.roots_file());
+    fn new(directory: &str, roots: &Path) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Self { pebble, acme, records: Records::default(), board: Board::default(), dir }
+        let acme = acme(directory, roots);
+        Self { acme, records: Records::default(), board: Board::default(), dir }
+    }
+
+    /// A world of its own, configured otherwise.
+    fn with(&self, change: impl FnOnce(&mut Acme)) -> Self {
+        let mut acme = self.acme.clone();
+        change(&mut acme);
+        let dir = tempfile::tempdir().expect("a folder");
+        Self { acme, records: Records::default(), board: Board::default(), dir }
+    }
+
+    fn bound(&self, kid: &str, key: &str) -> Self {
+        let world = self.with(|_| {});
+        let hmac_file = world.dir.path().join("hmac");
+        crate::state::write(&hmac_file, key.as_bytes()).expect("written");
+        let mut world = world;
+        world.acme.authority.eab = Some(Eab { kid: kid.to_owned(), hmac_file });
+        world
+    }
+
+    fn vault(&self) -> Arc<dyn Vault> {
+        Arc::new(Dir::new(self.dir.path().join("edge")))
+    }
+
+    fn desk(&self) -> Desk {
+        self::desk(self.vault())
     }
 
     async fn walk(&self) -> Result<Bundle, Failure> {
-        let vault = Arc::new(Dir::new(self.dir.path().join("edge")));
-        let lease = vault.lease().expect("a folder").expect("nobody else has it");
-        let desk = Desk::new(vault, lease, "preview.test");
-        let lookup = Lookup::new(&["127.0.0.1:9".parse().expect("an address")], Duration::from_secs(1))
-            .expect("resolvers are given");
-        let way = Way {
-            acme: &self.acme,
-            authority: &self.acme.authority,
-            desk: &desk,
-            solver: &self.records,
-            lookup: &lookup,
-            board: &self.board,
-            replaces: None,
-        };
-        way.walk().await
+        self.walk_in(self.vault()).await
     }
+
+    async fn walk_in(&self, vault: Arc<dyn Vault>) -> Result<Bundle, Failure> {
+        self.way(&desk(vault), None).await
+    }
+
+    async fn walk_after(&self, bundle: &Bundle) -> Result<Bundle, Failure> {
+        self.way(&self.desk(), Some(&bundle.shown)).await
+    }
+
+    async fn way(&self, desk: &Desk, replaces: Option<&Shown>) -> Result<Bundle, Failure> {
+        let nobody = "127.0.0.1:9".parse().expect("an address");
+        let lookup = Lookup::new(&[nobody], Duration::from_secs(1)).expect("a resolver is given");
+        let Self { acme, records, board, .. } = self;
+        let authority = &acme.authority;
+        Way { acme, authority, desk, solver: records, lookup: &lookup, board, replaces }.walk().await
+    }
+}
+
+fn desk(vault: Arc<dyn Vault>) -> Desk {
+    // What was dropped may still be writing.
+    let lease = xtask::real::poll("the lease", Duration::from_secs(10), || Ok(vault.lease()?));
+    Desk::new(vault, lease.expect("it is given back"), "preview.test")
 }
 
 fn acme(directory: &str, roots: &Path) -> Acme {
@@ -86,20 +281,16 @@ fn acme(directory: &str, roots: &Path) -> Acme {
     }
 }
 
-/// The records that stand now.
+/// The records that stand now, and how many stood at most.
 #[derive(Default)]
 struct Records {
     now: Mutex<Vec<Record>>,
-    most: Mutex<usize>,
+    most: AtomicUsize,
 }
 
 impl Records {
     fn list(&self) -> Vec<Record> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn most(&self) -> usize {
-        *self.most.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,13 +304,46 @@ impl Solver for Records {
         if !now.contains(record) {
             now.push(record.clone());
         }
-        let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
-        *most = now.len().max(*most);
+        self.most.fetch_max(now.len(), Ordering::Relaxed);
         ready(Ok(())).boxed()
     }
 
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner).retain(|it| it != record);
         ready(Ok(())).boxed()
+    }
+}
+
+/// A vault whose process ends after so many things were kept.
+struct Ending {
+    vault: Arc<dyn Vault>,
+    saves: AtomicUsize,
+    end: usize,
+    ended: Arc<Notify>,
+}
+
+impl Vault for Ending {
+    fn load(&self, item: &Item) -> Result<(Option<Vec<u8>>, Version), VaultError> {
+        self.vault.load(item)
+    }
+
+    fn save(&self, item: &Item, content: &[u8], since: &Version) -> Result<Version, VaultError> {
+        let saved = self.vault.save(item, content, since);
+        if self.saves.fetch_add(1, Ordering::Relaxed) + 1 == self.end {
+            self.ended.notify_one();
+        }
+        saved
+    }
+
+    fn remove(&self, item: &Item) -> Result<(), VaultError> {
+        self.vault.remove(item)
+    }
+
+    fn lease(&self) -> Result<Option<Box<dyn Lease>>, VaultError> {
+        self.vault.lease()
+    }
+
+    fn place(&self) -> PathBuf {
+        self.vault.place()
     }
 }
