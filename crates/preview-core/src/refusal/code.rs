@@ -141,7 +141,7 @@ codes! {
         "Add a grant for the key and the challenge's name to the zone's update-policy.";
     CertDnsUnreachable "cert_dns_unreachable" 503
         "A name server does not answer."
-        "Check its address, and that UDP and TCP port 53 are open to it.";
+        "Check its address, and that UDP and TCP port 53 are open to it; if a firewall lets only resolvers through, set edge.acme.propagation.check to resolver.";
     CertDelegationMissing "cert_delegation_missing" 503
         "The parent zone does not delegate the challenge's zone to this edge."
         "Set the NS record that `preview certs plan` prints.";

@@ -97,10 +97,15 @@ async fn a_registrys_zone_is_not_taken_for_the_domains() {
 }
 
 #[tokio::test]
-async fn a_record_that_no_server_shows_is_told_with_the_first_of_them() {
-    let at = address();
+async fn a_record_that_was_written_where_the_world_does_not_look_is_told_with_the_first_server_that_lacks_it()
+{
+    let key = TsigKey::new("preview-key");
+    let (at, inside) = (address(), address());
     let zone = Served::primary("preview.test", &[at]).record("_acme-challenge TXT stale");
-    let server = serve(at, vec![zone]);
+    let server = serve(at, vec![zone.clone()]);
+    let zones = vec![zone.grant(&key, CHALLENGE)];
+    let hidden = Named::start(inside, Setup { zones, keys: vec![key.clone()], ..Setup::default() });
+    hidden.expect("starts").add_txt(&key, CHALLENGE, VALUE).expect("is taken");
     let ns = format!("ns1.preview.test ({at})");
     let missing = Failure::TxtNotSeen { fqdn: CHALLENGE.to_owned(), ns };
     assert_eq!(seen(&lookup(&server), all(SHORT)).await, Err(missing));
