@@ -3,16 +3,25 @@
 //! The crate has no time-outs, drops `Retry-After`, gives up after three refused nonces, cannot make an account with
 //! a key of ours and a binding, and knows nothing of what the directory says beside its URLs.
 
+/// How often a question is asked again whose nonces were refused; each time the crate itself tries three.
+const ROUNDS: u32 = 10;
+/// The rest before the second round; the further ones are longer, as an authority that is in trouble wants it.
+const REST: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Asks again while nonces are refused: the crate gives up after three, and an authority may be that moody.
 macro_rules! patiently {
-    ($deadline:expr, $ask:expr) => {
+    ($deadline:expr, $ask:expr) => {{
+        let mut round = 1;
         loop {
             let answer = $ask;
-            if !crate::cert::ca::problem::is_bad_nonce(&answer) || tokio::time::Instant::now() >= $deadline {
+            let is_over = round == crate::cert::ca::ROUNDS || tokio::time::Instant::now() >= $deadline;
+            if is_over || !crate::cert::ca::problem::is_bad_nonce(&answer) {
                 break answer;
             }
+            tokio::time::sleep(crate::cert::ca::REST * round).await;
+            round += 1;
         }
-    };
+    }};
 }
 
 mod wire;
