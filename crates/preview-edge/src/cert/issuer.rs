@@ -7,7 +7,9 @@ mod telling;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use preview_core::clock::Wall;
+use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 
 use super::desk::{Desk, blocking};
@@ -28,6 +30,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Issuer {
     acme: Acme,
     policy: Policy,
+    /// Tells these settings from others: SHA-256 in hexadecimal.
+    settings: String,
     /// The set's name among those in the vault: the domain that previews are below. Names may be added to a set.
     set: String,
     vault: Arc<dyn Vault>,
@@ -83,6 +87,7 @@ impl Issuer {
         Self {
             acme: acme.clone(),
             policy,
+            settings: HEXLOWER.encode(&Sha256::digest(format!("{acme:?}"))),
             set: config.template.base().to_owned(),
             vault: Arc::new(Dir::new(config.state_dir.clone())),
             resolver,

@@ -101,30 +101,6 @@ mod tests {
         }
     }
 
-    /// What a server over its rate cuts short is not what does not fit.
-    #[tokio::test]
-    async fn a_value_is_seen_although_others_have_used_up_the_rate() {
-        let own = SocketAddr::new(free_address().expect("a free address").into(), 53);
-        let settings = Dns {
-            listen: vec![own],
-            ns: vec!["acme-ns.example.test".to_owned()],
-            mode: DnsMode::Challenge,
-            base: "preview.example.test".to_owned(),
-            addresses: Vec::new(),
-            rate: 1,
-        };
-        let names = ["*.preview.example.test".to_owned()];
-        let server = dns::start(&settings, &names, None, Wall::from_millis(0)).expect("starts");
-        Builtin::new(server.records()).present(&record("one")).await.expect("is served");
-        let lookup = Lookup::new(&[own], 10 * SECOND).expect("a resolver");
-        let propagation = Propagation { timeout: 20 * SECOND, check: Check::Resolver };
-        let counts = server.counts();
-        // Every second question over the rate gets no answer, so not each of these is cut short.
-        while counts.limited() < 3 {
-            lookup.seen(&record("one"), propagation, SECOND / 10).await.expect("it is seen");
-        }
-    }
-
     #[tokio::test]
     async fn a_record_elsewhere_is_refused_before_anybody_is_asked() {
         let records = Arc::new(Records::new([FQDN.to_owned()], "acme-ns.example.test"));

@@ -9,9 +9,7 @@ use hickory_net::tcp::TcpClientStream;
 use hickory_net::udp::UdpClientStream;
 use hickory_net::xfer::{DnsExchange, DnsHandle as _};
 use hickory_net::{DnsError, NetError};
-use hickory_proto::op::{
-    DEFAULT_MAX_PAYLOAD_LEN, DnsRequest, DnsRequestOptions, Message, Query, ResponseCode,
-};
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 /// What is asked, and how.
@@ -118,10 +116,7 @@ pub(super) async fn ask(
         return Ok(first);
     }
     let whole = ask_over(Over::Tcp, server, question, within).await?;
-    // A server that limits its rate cuts short what would fit.
-    let truncated =
-        whole.message.to_vec().is_ok_and(|bytes| bytes.len() > usize::from(DEFAULT_MAX_PAYLOAD_LEN));
-    Ok(Answer { truncated, ..whole })
+    Ok(Answer { truncated: true, ..whole })
 }
 
 /// Asks one way only.
