@@ -63,6 +63,11 @@ pub fn is_alive(pid: u32) -> bool {
     row(pid).is_some_and(|row| !row.zombie)
 }
 
+/// Kills a process outright and waits until it is gone.
+pub fn kill(pid: u32) {
+    kill_all(|| if is_alive(pid) { vec![pid] } else { Vec::new() });
+}
+
 /// Kills again and again until `list` finds nobody: a fork may outrun one look at the table.
 pub(super) fn kill_all(list: impl Fn() -> Vec<u32>) {
     for _ in 0..200 {

@@ -57,6 +57,9 @@ pub(crate) enum HttpProblem {
     /// Why there is no trust, and what would help.
     #[error("no trust by TLS ({0})")]
     Tls(String),
+    /// Its certificate begins so far ahead of this machine's time.
+    #[error("no trust by TLS: its certificate begins in {} s, by this machine's clock", .0.as_secs())]
+    NotYet(Duration),
     /// The answer does not fit.
     #[error("an answer of more than {LONGEST} bytes")]
     TooLong,
@@ -171,7 +174,12 @@ fn judge(error: &(dyn StdError + 'static)) -> HttpProblem {
         return HttpProblem::TooLong;
     }
     if let Some(error) = cause::<rustls::Error>(error) {
-        return HttpProblem::Tls(in_words(error));
+        return match error {
+            rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext { time, not_before }) => {
+                HttpProblem::NotYet(Duration::from_secs(not_before.as_secs().saturating_sub(time.as_secs())))
+            }
+            error => HttpProblem::Tls(in_words(error)),
+        };
     }
     let reason = innermost(error);
     match error.downcast_ref::<hyper_util::client::legacy::Error>() {
@@ -184,9 +192,7 @@ fn in_words(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
     let help = match invalid {
         CertificateError::UnknownIssuer => ", which is not trusted here (edge.acme.ca_roots_file)",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ", or this machine's clock is slow"
-        }
+        CertificateError::NotValidYet => ", or this machine's clock is slow",
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ", or this machine's clock is fast"
         }

@@ -7,7 +7,9 @@ mod telling;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use preview_core::clock::Wall;
+use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 
 use super::desk::{Desk, blocking};
@@ -28,6 +30,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Issuer {
     acme: Acme,
     policy: Policy,
+    /// Tells these settings from others: SHA-256 in hexadecimal.
+    settings: String,
     /// The set's name among those in the vault: the domain that previews are below. Names may be added to a set.
     set: String,
     vault: Arc<dyn Vault>,
@@ -50,11 +54,16 @@ impl Issuer {
         now: Wall,
     ) -> Result<Self, CertError> {
         let mut issuer = Self::new(config, acme, resolver, board);
-        let (current, trouble) = issuer.kept();
-        issuer.current = current;
-        if let Some(failure) = &trouble {
-            tracing::error!(%failure, "the certificate that was kept cannot be used");
-        }
+        let trouble = match issuer.kept() {
+            Ok(current) => {
+                issuer.current = current;
+                None
+            }
+            Err(failure) => {
+                tracing::error!(%failure, "the certificate that was kept cannot be used, a new one is ordered");
+                Some(failure)
+            }
+        };
         if let Some(bundle) = &issuer.current {
             issuer.resolver.put(bundle.shown.clone());
         } else if acme.self_signed_first {
@@ -78,6 +87,7 @@ impl Issuer {
         Self {
             acme: acme.clone(),
             policy,
+            settings: HEXLOWER.encode(&Sha256::digest(format!("{acme:?}"))),
             set: config.template.base().to_owned(),
             vault: Arc::new(Dir::new(config.state_dir.clone())),
             resolver,
@@ -147,17 +157,10 @@ impl Issuer {
         self.current = Some(bundle);
     }
 
-    /// What was kept; the pair before it, if that is damaged.
-    fn kept(&self) -> (Option<Bundle>, Option<Failure>) {
-        let read = |item: Item| {
-            let (pem, _) = self.vault.load(&item)?;
-            let read = pem.map(Bundle::read).transpose();
-            read.map_err(|error| Failure::BadCertificate(format!("what was kept {}", error.problem)))
-        };
-        match read(Item::Bundle(self.set.clone())) {
-            Ok(current) => (current, None),
-            Err(failure) => (read(Item::Previous(self.set.clone())).unwrap_or_default(), Some(failure)),
-        }
+    fn kept(&self) -> Result<Option<Bundle>, Failure> {
+        let (pem, _) = self.vault.load(&Item::Bundle(self.set.clone()))?;
+        let read = pem.map(Bundle::read).transpose();
+        read.map_err(|error| Failure::BadCertificate(format!("what was kept {}", error.problem)))
     }
 
     /// Runs the DNS server of our own, where the solver is that.
@@ -203,7 +206,7 @@ pub(crate) async fn once(config: &Config, force: bool) -> Result<Report, Failure
     let TlsSource::Acme(acme) = &config.tls else { return Err(Failure::Pending) };
     let board = Arc::new(Board::default());
     let mut issuer = Issuer::new(config, acme, Arc::new(Resolver::default()), Arc::clone(&board));
-    (issuer.current, _) = issuer.kept();
+    issuer.current = issuer.kept().unwrap_or_default();
     issuer.serve_dns(wall())?;
     let lease = issuer.try_lease().await?.ok_or_else(|| {
         Failure::StateUnwritable("another process looks after the certificates in this folder".to_owned())

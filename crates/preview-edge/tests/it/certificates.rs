@@ -1,10 +1,12 @@
 //! TLS: what is spoken, which certificate is shown, and what happens when it changes.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use preview_edge::config::{Config, TlsSource};
 use tokio::task::JoinHandle;
@@ -93,7 +95,7 @@ async fn a_renewed_certificate_is_shown_and_no_request_is_lost_on_the_way() {
     let roots = [&old_authority, &new_authority].map(|it| std::fs::read(&it.root).expect("a root")).concat();
     let mut kept = Secure::connect(https, HOST, &roots).await.expect("connected");
     assert_eq!(kept.get(HOST).await.expect("an answer"), 502);
-    let load = Load::start(https, roots.clone());
+    let load = Load::start(https, HOST, roots.clone(), 502);
 
     // Garbage is not taken, and half a renewal neither.
     std::fs::write(&cert, "no PEM at all").expect("written");
@@ -127,29 +129,41 @@ fn a_certificate_that_cannot_be_shown_refuses_the_start_with_file_and_reason() {
 }
 
 /// Connections one after the other, none of which may fail.
-struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    shown: Arc<Mutex<HashSet<Vec<u8>>>>,
     task: JoinHandle<usize>,
 }
 
 impl Load {
-    fn start(https: SocketAddr, roots: Vec<u8>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
+    /// Asks `host`, which has to answer with `status` each time.
+    pub(crate) fn start(https: SocketAddr, host: &'static str, roots: Vec<u8>, status: u16) -> Self {
+        let (stop, shown) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (stopping, seen) = (Arc::clone(&stop), Arc::clone(&shown));
         let task = tokio::spawn(async move {
-            let mut served = 0;
+            let mut requests = 0;
             while !stopping.load(Ordering::Relaxed) {
-                let mut client = Secure::connect(https, HOST, &roots).await.expect("connected under load");
-                assert_eq!(client.get(HOST).await.expect("an answer under load"), 502);
-                served += 1;
+                let mut client = Secure::connect(https, host, &roots).await.expect("connected under load");
+                assert_eq!(client.get(host).await.expect("an answer under load"), status);
+                requests += 1;
+                let seen: &Mutex<HashSet<_>> = &seen;
+                seen.lock().expect("sound").insert(client.shown);
+                // The edge is not alone on this machine.
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            served
+            requests
         });
-        Self { stop, task }
+        Self { stop, shown, task }
     }
 
-    /// How many were served.
-    async fn end(self) -> usize {
+    /// How many certificates were shown so far.
+    pub(crate) fn shown(&self) -> usize {
+        assert!(!self.task.is_finished(), "a connection was lost");
+        self.shown.lock().expect("sound").len()
+    }
+
+    /// How many requests were served.
+    pub(crate) async fn end(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.expect("no connection was lost")
     }
@@ -197,7 +211,7 @@ fn chmod(path: &Path, mode: u32) {
 }
 
 /// What `openssl s_client` says of a handshake.
-fn s_client(at: SocketAddr, host: &str, flags: &[&str]) -> String {
+pub(crate) fn s_client(at: SocketAddr, host: &str, flags: &[&str]) -> String {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &at.to_string()]).args(flags);
     if !host.is_empty() {

@@ -11,6 +11,7 @@ mod http2;
 mod certificates;
 mod folders;
 mod ops;
+mod acme;
 mod connections;
 mod feed;
 mod owners;

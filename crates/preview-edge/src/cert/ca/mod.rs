@@ -3,19 +3,23 @@
 //! The crate has no time-outs, drops `Retry-After`, gives up after three refused nonces, cannot make an account with
 //! a key of ours and a binding, and knows nothing of what the directory says beside its URLs.
 
-/// Asks again while nonces are refused: the crate gives up after three, and an authority may be that moody. One that
-/// takes none at all is given up on after [`ROUNDS`].
+/// How often a question is asked again whose nonces were refused; each time the crate itself tries three.
+const ROUNDS: u32 = 10;
+/// The rest before the second round; the further ones are longer, as an authority that is in trouble wants it.
+const REST: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Asks again while nonces are refused: the crate gives up after three, and an authority may be that moody.
 macro_rules! patiently {
     ($deadline:expr, $ask:expr) => {{
-        let mut rounds = 1;
+        let mut round = 1;
         loop {
             let answer = $ask;
-            let is_over = rounds >= crate::cert::ca::ROUNDS || tokio::time::Instant::now() >= $deadline;
+            let is_over = round == crate::cert::ca::ROUNDS || tokio::time::Instant::now() >= $deadline;
             if is_over || !crate::cert::ca::problem::is_bad_nonce(&answer) {
                 break answer;
             }
-            tokio::time::sleep(crate::cert::ca::PAUSE * rounds).await;
-            rounds += 1;
+            tokio::time::sleep(crate::cert::ca::REST * round).await;
+            round += 1;
         }
     }};
 }
@@ -28,8 +32,6 @@ mod binding;
 mod order;
 mod renewal;
 
-use std::time::Duration;
-
 use instant_acme::Account;
 use tokio::time::Instant;
 
@@ -41,11 +43,6 @@ use super::desk::Desk;
 use crate::config::{Acme, Authority, Profile};
 use directory::Directory;
 use wire::Wire;
-
-/// How often it is asked, of three tries each; where six of ten nonces are refused, one attempt of a million fails.
-const ROUNDS: u32 = 10;
-/// The first wait between two rounds.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// An authority at which we have an account.
 pub(crate) struct Ca {

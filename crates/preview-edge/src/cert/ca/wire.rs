@@ -15,7 +15,7 @@ use preview_core::clock::Wall;
 
 use super::problem::kind;
 use crate::cert::Failure;
-use crate::cert::http::Http;
+use crate::cert::http::{Http, HttpProblem};
 use crate::clock::wall;
 
 /// How far the authority's clock may be from ours: beyond it, certificates seem expired, or not good yet.
@@ -50,8 +50,12 @@ impl Wire {
     /// One exchange; an answer is a success, or a refusal that is a problem document (RFC 8555 §6.7).
     pub(super) async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
         let url = request.uri().to_string();
-        let answer = self.0.send(request).await;
-        judge(answer.map_err(|error| Failure::CaTimeout { url, reason: error.to_string() })?, wall())
+        let answer = self.0.send(request).await.map_err(|error| match error.problem {
+            // Authorities do not show certificates ahead of their time.
+            HttpProblem::NotYet(skew) => Failure::ClockWrong(skew),
+            _ => Failure::CaTimeout { url, reason: error.to_string() },
+        });
+        judge(answer?, wall())
     }
 }
 

@@ -46,12 +46,13 @@ pub(super) enum Turn {
 
 impl<'i> Shift<'i> {
     pub(super) async fn open(issuer: &'i mut Issuer, desk: Desk) -> Result<Self, Failure> {
-        let standing = desk.standing().await?;
+        let mut standing = desk.standing().await?;
+        let is_new = standing.begin_under(&issuer.settings);
         Ok(Self {
             issuer,
             desk,
             standing,
-            is_new: false,
+            is_new,
             is_unkept: false,
             may_linger: true,
             trouble: None,

@@ -37,6 +37,8 @@ pub(super) struct Standing {
     ari: Option<Ari>,
     #[serde(default)]
     asked: bool,
+    #[serde(default)]
+    settings: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +175,7 @@ impl From<&plan::Standing> for Standing {
                 cause: ari.cause.clone(),
             }),
             asked: standing.asked,
+            settings: standing.settings.clone(),
         }
     }
 }
@@ -204,6 +207,7 @@ impl TryFrom<Standing> for plan::Standing {
             staging_down: form.staging_down,
             ari: form.ari.map(plan::Ari::try_from).transpose()?,
             asked: form.asked,
+            settings: form.settings,
         })
     }
 }

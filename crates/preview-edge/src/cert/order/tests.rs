@@ -226,7 +226,7 @@ impl World {
     }
 
     fn desk(&self) -> Desk {
-        desk(self.vault())
+        self::desk(self.vault())
     }
 
     async fn walk(&self) -> Result<Bundle, Failure> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use preview_core::clock::Wall;
+use preview_core::refusal::Code;
 
 use super::{Facts, Fingerprint, Policy, Whom, portion};
 use crate::cert::{Cause, Failure};
@@ -43,6 +44,8 @@ pub(crate) struct Standing {
     pub(crate) ari: Option<Ari>,
     /// Whether a human has asked for a certificate that is not there yet.
     pub(crate) asked: bool,
+    /// Tells the settings under which it was tried from others.
+    pub(crate) settings: String,
 }
 
 /// Nothing is tried until it ends, or a human asks.
@@ -175,6 +178,18 @@ impl Standing {
                 Ok(())
             }
         }
+    }
+
+    /// What was paused under other settings is tried at once: somebody may have mended the cause. Says whether they are
+    /// others; then it is to be saved.
+    pub(crate) fn begin_under(&mut self, settings: &str) -> bool {
+        let are_others = self.settings != settings;
+        if are_others {
+            // What an authority limits ends when it ends.
+            self.pause = self.pause.take().filter(|it| it.cause.code == Code::CertRateLimited.as_str());
+            settings.clone_into(&mut self.settings);
+        }
+        are_others
     }
 
     /// The authority does not know the account any more: what it ordered cannot be named as replaced.
