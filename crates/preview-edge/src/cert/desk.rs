@@ -9,6 +9,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use super::Failure;
 use super::http::Http;
 use super::journal::{Account, Attempt, Buried};
+use super::order::Bundle;
 use super::plan::Standing;
 use super::vault::{Item, Lease, Vault, VaultError, Version};
 use crate::config::Acme;
@@ -104,12 +105,13 @@ impl Desk {
         let old = self.read(now.clone(), move |vault| vault.load(&item)).await?;
         match old {
             Some(old) if old == bundle => return Ok(()),
-            Some(old) => {
+            // What is damaged is no better than what was before it.
+            Some(old) if Bundle::read(old.clone()).is_ok() => {
                 let item = before.clone();
                 self.read(before.clone(), move |vault| vault.load(&item)).await?;
                 self.put(before, old).await?;
             }
-            None => {}
+            _ => {}
         }
         self.put(now, bundle.to_vec()).await
     }

@@ -54,16 +54,11 @@ impl Issuer {
         now: Wall,
     ) -> Result<Self, CertError> {
         let mut issuer = Self::new(config, acme, resolver, board);
-        let trouble = match issuer.kept() {
-            Ok(current) => {
-                issuer.current = current;
-                None
-            }
-            Err(failure) => {
-                tracing::error!(%failure, "the certificate that was kept cannot be used, a new one is ordered");
-                Some(failure)
-            }
-        };
+        let (current, trouble) = issuer.kept();
+        issuer.current = current;
+        if let Some(failure) = &trouble {
+            tracing::error!(%failure, "the certificate that was kept cannot be used");
+        }
         if let Some(bundle) = &issuer.current {
             issuer.resolver.put(bundle.shown.clone());
         } else if acme.self_signed_first {
@@ -157,10 +152,17 @@ impl Issuer {
         self.current = Some(bundle);
     }
 
-    fn kept(&self) -> Result<Option<Bundle>, Failure> {
-        let (pem, _) = self.vault.load(&Item::Bundle(self.set.clone()))?;
-        let read = pem.map(Bundle::read).transpose();
-        read.map_err(|error| Failure::BadCertificate(format!("what was kept {}", error.problem)))
+    /// What was kept; the pair before it, if that is damaged.
+    fn kept(&self) -> (Option<Bundle>, Option<Failure>) {
+        let read = |item: Item| {
+            let (pem, _) = self.vault.load(&item)?;
+            let read = pem.map(Bundle::read).transpose();
+            read.map_err(|error| Failure::BadCertificate(format!("what was kept {}", error.problem)))
+        };
+        match read(Item::Bundle(self.set.clone())) {
+            Ok(current) => (current, None),
+            Err(failure) => (read(Item::Previous(self.set.clone())).unwrap_or_default(), Some(failure)),
+        }
     }
 
     /// Runs the DNS server of our own, where the solver is that.
@@ -206,7 +208,7 @@ pub(crate) async fn once(config: &Config, force: bool) -> Result<Report, Failure
     let TlsSource::Acme(acme) = &config.tls else { return Err(Failure::Pending) };
     let board = Arc::new(Board::default());
     let mut issuer = Issuer::new(config, acme, Arc::new(Resolver::default()), Arc::clone(&board));
-    issuer.current = issuer.kept().unwrap_or_default();
+    (issuer.current, _) = issuer.kept();
     issuer.serve_dns(wall())?;
     let lease = issuer.try_lease().await?.ok_or_else(|| {
         Failure::StateUnwritable("another process looks after the certificates in this folder".to_owned())

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use preview_core::settings::{Settings, Sources};
 use tokio::task::AbortHandle;
-use xtask::real::Pebble;
-use xtask::real::pebble;
+use xtask::real::front::{Act, Answer, Resource, When};
+use xtask::real::{Front, Pebble, pebble};
 
 use super::*;
+use crate::cert::ca;
 use crate::cert::vault::{VaultError, Version};
 use crate::config::{Check, Exec, HookMode, Profile, Propagation, Timers};
 use crate::state::StateError;
@@ -80,6 +81,74 @@ async fn a_certificate_that_cannot_be_kept_is_served_from_memory_and_never_order
     assert_eq!(Bundle::read(kept).expect("a pair").shown.leaf(), shown.leaf());
     assert_eq!(world.pebble.issued(), 1);
     assert!(!world.file("certs/preview.test/attempt.json").exists());
+}
+
+#[tokio::test]
+async fn the_authority_says_when_to_renew_may_change_its_mind_and_may_fall_silent() {
+    const FAR: &str = r#"{"suggestedWindow":{"start":"2030-01-01T00:00:00Z","end":"2030-01-02T00:00:00Z"}}"#;
+    const PAST: &str = r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#;
+    let world = World::new();
+    let front = Front::start(&world.pebble).expect("it starts");
+    let hurry = Arc::new(AtomicBool::default());
+    let (hurries, mut first) = (Arc::clone(&hurry), None);
+    front.offer_renewal_info(move |request| {
+        let is_first = first.get_or_insert_with(|| request.path.clone()) == &request.path;
+        let window = if is_first && hurries.load(Ordering::Relaxed) { PAST } else { FAR };
+        Answer::new(200, "application/json", window).with("Retry-After", 3600)
+    });
+    let often = (Duration::from_millis(100), Duration::from_millis(200));
+    let mut edge = world.edge(|acme| {
+        acme.authority.directory = front.directory();
+        acme.timers.ari = often;
+    });
+    edge.run();
+    let window = 1_893_456_000..=1_893_542_400;
+    let is_far = |edge: &Edge| edge.report().renew_at.is_some_and(|at| window.contains(&at));
+    poll_or(|| is_far(&edge), || format!("the window: {:?}", edge.report())).await;
+    let shown = edge.until_shown().await;
+
+    hurry.store(true, Ordering::Relaxed);
+    edge.until_other(&shown).await;
+    let orders: Vec<_> = front.log().into_iter().map(|it| it.request).collect();
+    let orders: Vec<_> = orders.iter().filter(|it| it.resource == Resource::NewOrder).collect();
+    let replaced = orders.last().map(|it| it.payload()["replaces"].clone());
+    assert_eq!(replaced, ca::identify(shown.leaf()).map(|id| id.to_string().into()));
+
+    assert!(front.count(Resource::RenewalInfo) >= 2, "before and after its change of mind");
+    front.clear();
+    poll(|| edge.board.steps().contains_key(&("pebble".into(), "ari", "cert_ari_unavailable".into()))).await;
+    assert_eq!(edge.cause(), None, "{:?}", edge.report());
+    assert_eq!(world.pebble.issued(), 2);
+}
+
+#[tokio::test]
+async fn an_authority_that_takes_no_nonce_is_given_up_on() {
+    let world = World::new();
+    let front = Front::start(&world.pebble).expect("it starts");
+    let refusal = Answer::problem(400, "badNonce", "no");
+    front.on(Resource::NewAccount, When::Always, Act::Answer(refusal));
+    let mut edge = world.edge(|acme| acme.authority.directory = front.directory());
+    edge.run();
+    edge.until_cause(Some("cert_bad_nonce")).await;
+    front.clear();
+    edge.until("valid").await;
+}
+
+#[tokio::test]
+async fn a_damaged_certificate_is_told_the_one_before_it_shown_and_a_new_one_ordered_when_it_is_due() {
+    let world = World::new();
+    let mut edge = world.edge(|_| {});
+    edge.run();
+    let first = edge.until_shown().await;
+    edge.until("valid").await;
+    edge.board.renew();
+    edge.until_other(&first).await;
+    edge.until("valid").await;
+    drop(edge);
+    crate::state::write(&world.file("certs/preview.test/bundle.pem"), b"torn").expect("written");
+    let next = world.edge(|_| {});
+    assert_eq!(next.resolver.shown().expect("the one before").leaf(), first.leaf());
+    assert_eq!(next.cause().as_deref(), Some("cert_bad_certificate"));
 }
 
 #[tokio::test]

@@ -226,7 +226,7 @@ impl World {
     }
 
     fn desk(&self) -> Desk {
-        self::desk(self.vault())
+        desk(self.vault())
     }
 
     async fn walk(&self) -> Result<Bundle, Failure> {
