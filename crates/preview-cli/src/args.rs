@@ -104,6 +104,12 @@ pub enum Verb {
     Route(Route),
     /// Check this host; with --daemon and --base a deployment, from anywhere.
     Doctor(Doctor),
+    /// Look after certificates: what DNS needs, what is amiss, a new one now.
+    Certs {
+        /// What to do with them.
+        #[command(subcommand)]
+        verb: CertsVerb,
+    },
     /// Look at the configuration.
     Config {
         /// What to do with it.
@@ -268,6 +274,65 @@ pub struct Doctor {
     /// Trust these certificate authorities too (PEM), for rehearsals.
     #[arg(long, value_name = "FILE", requires = "base", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
+}
+
+/// What to do with certificates.
+#[derive(Debug, Subcommand)]
+pub enum CertsVerb {
+    /// Say how the certificate stands: until when it is good, when it is renewed, what is in the way.
+    List,
+    /// Order the certificate if it is due, now and without a pause; says each step.
+    Issue,
+    /// Order a new certificate, even if the present one is good for long; says each step.
+    Renew,
+    /// Find what would keep a certificate from being had, before the authority is asked.
+    Check(CertsCheck),
+    /// Remove the challenge records that earlier attempts left in DNS.
+    Clean,
+    /// Print the DNS records to set for this configuration.
+    Plan(CertsPlan),
+}
+
+/// `preview certs check`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Each check ends ok, warn or fail, with its code and what to do; any fail ends it with 1.
+A trial record is written to DNS, looked for at every name server, and removed, as an order would.
+
+Examples:
+  preview certs check
+  preview certs check --no-write     without the trial record")]
+pub struct CertsCheck {
+    /// Write no trial record.
+    #[arg(long)]
+    pub no_write: bool,
+}
+
+/// `preview certs plan`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  preview certs plan
+  preview certs plan --format bind >> example.com.zone
+  preview certs plan --format form --zone example.com")]
+pub struct CertsPlan {
+    /// How: a table, lines of a zone file (bind), or the fields of a provider's form (form).
+    #[arg(long, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
+    pub format: PlanFormat,
+    /// The zone that the records stand in (default: edge.acme.zone, else the domain above the previews').
+    #[arg(long, value_name = "ZONE", value_hint = ValueHint::Hostname)]
+    pub zone: Option<String>,
+}
+
+/// How to print records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// In columns, with what each is for.
+    Table,
+    /// As lines of a zone file.
+    Bind,
+    /// As the fields of a provider's form.
+    Form,
 }
 
 /// What to do with the configuration.

@@ -12,6 +12,7 @@ mod open;
 mod logs;
 mod rotate;
 mod route;
+pub(crate) mod certs;
 mod config;
 mod explain;
 mod paper;
@@ -37,6 +38,7 @@ pub async fn run(context: &Context, verb: Verb) -> Result<(), Failure> {
         Verb::Rotate(args) => rotate::rotate(context, &args).await,
         Verb::Revoke(args) => rotate::revoke(context, &args).await,
         Verb::Route(args) => route::run(context, &args).await,
+        Verb::Certs { verb } => certs::run(context, verb).await,
         Verb::Config { verb } => config::run(context, verb),
         Verb::Explain { code } => explain::run(context.output, code.as_deref()),
         Verb::Completions { shell } => {

@@ -7,11 +7,12 @@ mod dns;
 mod certificate;
 mod edge;
 mod host;
+mod acme;
 
 use crate::args::Doctor;
 use crate::context::Context;
 use crate::failure::Failure;
-use finding::Report;
+pub(crate) use finding::{Finding, Report};
 
 /// Checks a deployment from anywhere if `--base` is given, else this host.
 pub async fn run(context: &Context, args: &Doctor) -> Result<(), Failure> {

@@ -31,6 +31,7 @@ mod watch;
 mod report;
 mod dns;
 mod ops;
+pub mod certs;
 mod state;
 mod clock;
 mod start;

@@ -100,7 +100,6 @@ impl Doors {
 }
 
 /// Where the control socket of an edge with this folder is.
-#[expect(dead_code, reason = "`preview certs` is on its way")]
 pub(crate) fn socket(state_dir: &Path) -> PathBuf {
     state_dir.join(SOCKET)
 }

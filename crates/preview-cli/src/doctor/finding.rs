@@ -1,5 +1,6 @@
 //! What a check found, and the report of all.
 
+use preview_core::refusal::Code;
 use serde::Serialize;
 use serde_json::json;
 
@@ -8,9 +9,11 @@ use crate::output::{BAD, GOOD, Output, WARN};
 
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     level: Level,
     check: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
@@ -26,32 +29,37 @@ enum Level {
 }
 
 impl Finding {
-    pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { level: Level::Ok, check, detail: detail.into(), fix: None }
+    pub(crate) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check, code: None, detail: detail.into(), fix: None }
     }
 
-    pub(super) fn warn(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Warn, check, detail: detail.into(), fix: Some(fix.into()) }
+    pub(crate) fn warn(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warn, check, code: None, detail: detail.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn fail(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Fail, check, detail: detail.into(), fix: Some(fix.into()) }
+    pub(crate) fn fail(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Fail, check, code: None, detail: detail.into(), fix: Some(fix.into()) }
+    }
+
+    /// The same with the code that it is known by.
+    pub(crate) fn with_code(self, code: Option<Code>) -> Self {
+        Self { code: code.map(Code::as_str), ..self }
     }
 }
 
 /// All findings, told as they come.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     output: Output,
     findings: Vec<Finding>,
 }
 
 impl Report {
-    pub(super) const fn new(output: Output) -> Self {
+    pub(crate) const fn new(output: Output) -> Self {
         Self { output, findings: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         if !self.output.is_json() {
             tell(self.output, &finding);
         }
@@ -59,7 +67,7 @@ impl Report {
     }
 
     /// Sums up; an error if anything failed.
-    pub(super) fn close(self) -> Result<(), Failure> {
+    pub(crate) fn close(self) -> Result<(), Failure> {
         let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
         let (failures, warnings, ok) = (count(Level::Fail), count(Level::Warn), count(Level::Ok));
         if self.output.is_json() {
@@ -85,6 +93,9 @@ fn tell(output: Output, finding: &Finding) {
     };
     // The same columns with and without a terminal: people grep this.
     output.line(format_args!("{style}{word:<4}{style:#}  {:<15} {}", finding.check, finding.detail));
+    if let Some(code) = finding.code {
+        output.line(format_args!("      code: {code}"));
+    }
     if let Some(fix) = &finding.fix {
         output.line(format_args!("      fix: {fix}"));
     }

@@ -48,6 +48,9 @@ pub(super) async fn check(context: &Context, report: &mut Report) -> Result<(), 
             report.add(Finding::fail("daemon.health", failure.to_string(), "start it, or mend --daemon"));
         }
     }
+    if let Some(finding) = super::acme::certificate(context).await {
+        report.add(finding);
+    }
     report.add(ephemeral(context));
     report.add(descriptors(context));
     Ok(())

@@ -4,6 +4,7 @@ mod home;
 mod golden;
 mod offline;
 mod doctor;
+mod certs;
 mod up;
 mod run;
 mod outside;

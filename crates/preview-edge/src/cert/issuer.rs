@@ -3,6 +3,7 @@
 
 mod shift;
 mod telling;
+mod by_hand;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,13 @@ use super::order::Bundle;
 use super::plan::{Facts, Policy, Whom};
 use super::self_signed::SelfSigned;
 use super::vault::{self, Dir, Item, Lease, Vault};
-use super::{Board, CertError, Failure, Report, Resolver};
+use super::{Board, CertError, Failure, Resolver};
 use crate::clock::wall;
-use crate::config::{Acme, Authority, Config, Solver, TlsSource};
+use crate::config::{Acme, Authority, Config, Solver};
 use crate::dns;
-use shift::{Shift, Turn};
+use shift::Shift;
+
+pub(crate) use by_hand::{clean, once, peek};
 
 /// How often an edge without the lease looks for it, and for what the one that has it made.
 const LOOK: Duration = Duration::from_secs(2);
@@ -196,35 +199,6 @@ impl Issuer {
             Whom::Fallback => self.acme.fallback.as_ref(),
         }
     }
-}
-
-/// What a command does where no edge runs: orders what is due, or, with `force`, a new certificate in any case, and
-/// tells how things stand then.
-///
-/// # Errors
-/// Why there is no new certificate; [`Failure::StateUnwritable`] if another process looks after it.
-#[cfg_attr(not(test), expect(dead_code, reason = "`preview certs issue` is on its way"))]
-pub(crate) async fn once(config: &Config, force: bool) -> Result<Report, Failure> {
-    let TlsSource::Acme(acme) = &config.tls else { return Err(Failure::Pending) };
-    let board = Arc::new(Board::default());
-    let mut issuer = Issuer::new(config, acme, Arc::new(Resolver::default()), Arc::clone(&board));
-    (issuer.current, _) = issuer.kept();
-    issuer.serve_dns(wall())?;
-    let lease = issuer.try_lease().await?.ok_or_else(|| {
-        Failure::StateUnwritable("another process looks after the certificates in this folder".to_owned())
-    })?;
-    let desk = Desk::new(Arc::clone(&issuer.vault), lease, &issuer.set);
-    let mut shift = Shift::open(&mut issuer, desk).await?;
-    shift.ask(force).await?;
-    loop {
-        match shift.turn().await? {
-            Turn::Done => {}
-            Turn::Failed(failure) => return Err(failure),
-            Turn::Wait(_) => break,
-        }
-    }
-    shift.tell();
-    Ok((*board.report()).clone())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod pair;
 mod files;
 mod folder;
 mod self_signed;
-mod watched;
+pub(crate) mod watched;
 mod resolver;
 mod report;
 mod failure;
@@ -12,16 +12,15 @@ mod http;
 mod secret;
 #[cfg(test)]
 mod fake;
-mod challenge;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "`preview certs check` is on its way"))]
-mod lookup;
-mod vault;
+pub(crate) mod challenge;
+pub(crate) mod lookup;
+pub(crate) mod vault;
 mod plan;
-mod journal;
-mod desk;
-mod ca;
+pub(crate) mod journal;
+pub(crate) mod desk;
+pub(crate) mod ca;
 mod order;
-mod issuer;
+pub(crate) mod issuer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub use failure::Failure;
 pub use report::{Cause, Report};
 
 pub(crate) use pair::{Names, Shown, provider};
-pub(crate) use report::Board;
+pub(crate) use report::{Ask, Board};
 pub(crate) use resolver::Resolver;
 
 use crate::config::{Config, TlsSource};

@@ -91,7 +91,18 @@ pub(crate) struct Board {
     report: ArcSwap<Report>,
     steps: Mutex<BTreeMap<Step, u64>>,
     renew: Notify,
+    clean: Notify,
+    /// What the built-in DNS server was asked, once it runs.
     dns: OnceLock<Arc<Counts>>,
+}
+
+/// What somebody asks of whoever keeps the certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// A new certificate now, whatever the plan says.
+    Renew,
+    /// To remove what was left in DNS now.
+    Clean,
 }
 
 /// What is counted: authority, step, and `ok` or a code.
@@ -130,13 +141,19 @@ impl Board {
         self.dns.get().map(Arc::as_ref)
     }
 
-    /// Asks for a new certificate now, whatever the plan says.
-    pub(crate) fn renew(&self) {
-        self.renew.notify_one();
+    /// Asks for something.
+    pub(crate) fn ask(&self, ask: Ask) {
+        match ask {
+            Ask::Renew => self.renew.notify_one(),
+            Ask::Clean => self.clean.notify_one(),
+        }
     }
 
-    /// Waits until somebody asks for a new certificate.
-    pub(crate) async fn asked(&self) {
-        self.renew.notified().await;
+    /// Waits until somebody asks for something.
+    pub(crate) async fn asked(&self) -> Ask {
+        tokio::select! {
+            () = self.renew.notified() => Ask::Renew,
+            () = self.clean.notified() => Ask::Clean,
+        }
     }
 }

@@ -43,6 +43,11 @@ impl SelfSigned {
         Ok((own, shown))
     }
 
+    /// Whether one was made in `dir`.
+    pub(super) fn is_there(dir: &Path) -> bool {
+        dir.join("self-signed.crt").exists()
+    }
+
     /// A new certificate, if it is time for one.
     pub(super) fn look(&mut self, now: Wall) -> Result<Option<Shown>, CertError> {
         if now < self.renewal {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::metrics;
-use crate::cert::{Board, Cause, Failure};
+use crate::cert::{Ask, Board, Cause, Failure};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,10 @@ pub(super) fn answer<B>(request: &Request<B>, door: Door, facts: &Facts, now: Wa
         (&Method::GET, "/metrics", _) => metrics(facts),
         (&Method::GET, "/health" | "/healthz", _) => health(facts),
         (&Method::GET, "/ready", _) => ready(facts, now),
-        (&Method::POST, "/certs/renew", Door::Control) => renew(facts),
+        (&Method::POST, "/certs/renew", Door::Control) => ask(facts, Ask::Renew),
+        (&Method::POST, "/certs/clean", Door::Control) => ask(facts, Ask::Clean),
         (_, "/metrics" | "/health" | "/healthz" | "/ready", _) => wrong_method("GET"),
-        (_, "/certs/renew", Door::Control) => wrong_method("POST"),
+        (_, "/certs/renew" | "/certs/clean", Door::Control) => wrong_method("POST"),
         _ => refused(StatusCode::NOT_FOUND, Code::NotFound, "there are /metrics, /health and /ready"),
     }
 }
@@ -101,10 +102,10 @@ fn reasons(board: &Board, now: Wall) -> Vec<Cause> {
     [over].into_iter().chain(because).collect()
 }
 
-fn renew(facts: &Facts) -> Response<Full<Bytes>> {
+fn ask(facts: &Facts, what: Ask) -> Response<Full<Bytes>> {
     match facts.board.as_ref().map(|board| (board, board.report())) {
         Some((board, report)) if report.source == "acme" => {
-            board.renew();
+            board.ask(what);
             json(StatusCode::ACCEPTED, &*report)
         }
         _ => refused(
@@ -146,7 +147,7 @@ mod tests {
         for (host, is_ours) in
             [("localhost:9465", true), ("127.0.0.1:1", true), ("[::1]", true), ("evil.example", false)]
         {
-            let on = |door| ask("GET", "/health", host, door, &facts(Report::default())).status();
+            let on = |door| asked("GET", "/health", host, door, &facts(Report::default())).status();
             let expected = if is_ours { StatusCode::OK } else { StatusCode::FORBIDDEN };
             assert_eq!(on(Door::Loopback), expected, "{host}");
             assert_eq!(on(Door::Network), StatusCode::OK, "{host}");
@@ -168,16 +169,16 @@ mod tests {
             ("POST", "/certs/renew", Door::Control, 202),
             ("GET", "/", Door::Loopback, 404),
         ] {
-            let answer = ask(method, path, "localhost", door, &acme);
+            let answer = asked(method, path, "localhost", door, &acme);
             assert_eq!(answer.status().as_u16(), status, "{method} {path} {door:?}");
         }
         let files = facts(Report { source: "files".to_owned(), ..Report::default() });
-        assert_eq!(ask("POST", "/certs/renew", "x", Door::Control, &files).status(), StatusCode::CONFLICT);
+        assert_eq!(asked("POST", "/certs/renew", "x", Door::Control, &files).status(), StatusCode::CONFLICT);
     }
 
     #[test]
     fn it_is_ready_with_a_certificate_in_time_or_without_https() {
-        let ready = |facts: &Facts| ask("GET", "/ready", "localhost", Door::Loopback, facts).status();
+        let ready = |facts: &Facts| asked("GET", "/ready", "localhost", Door::Loopback, facts).status();
         let until = |end: u64| facts(Report { not_after: Some(end), ..Report::default() });
         assert_eq!(ready(&Facts { board: None }), StatusCode::OK);
         assert_eq!(ready(&until(NOW.as_secs() + 1)), StatusCode::OK);
@@ -201,7 +202,7 @@ mod tests {
         Facts { board: Some(Arc::new(board)) }
     }
 
-    fn ask(method: &str, path: &str, host: &str, door: Door, facts: &Facts) -> Response<Full<Bytes>> {
+    fn asked(method: &str, path: &str, host: &str, door: Door, facts: &Facts) -> Response<Full<Bytes>> {
         let request = Request::builder().method(method).uri(path).header(HOST, host).body(());
         answer(&request.expect("a request"), door, facts, NOW)
     }

@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics text format. They are made of what is known at the moment they are asked for: nothing is
+//! Metrics in the text format of `OpenMetrics`. They are made of what is known at the moment they are asked for: nothing is
 //! counted twice, and nothing on the way of a request.
 
 use std::sync::atomic::AtomicI64;

@@ -54,7 +54,7 @@ async fn post(directory: &Directory, wire: &Wire, signer: &Signer, payload: &Val
 }
 
 /// The key of a binding: base64url, some write it with `=` at its end.
-fn read(file: &std::path::Path) -> Result<hmac::Key, Failure> {
+pub(super) fn read(file: &std::path::Path) -> Result<hmac::Key, Failure> {
     let text = Secret::read(file)?;
     let bytes = BASE64URL_NOPAD.decode(text.expose().trim_end_matches('=').as_bytes());
     let bytes = bytes.map_err(|_| refuse(file, "is no HMAC key in base64url"))?;

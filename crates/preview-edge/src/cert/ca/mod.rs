@@ -31,12 +31,14 @@ mod account;
 mod binding;
 mod order;
 mod renewal;
+mod survey;
 
 use instant_acme::Account;
 use tokio::time::Instant;
 
 pub(crate) use order::{Order, Proof, Stage};
 pub(crate) use renewal::identify;
+pub(crate) use survey::survey;
 
 use super::Failure;
 use super::desk::Desk;

@@ -47,6 +47,12 @@ impl AcmeDns {
         Ok(Self { accounts: accounts.to_owned(), timeout })
     }
 
+    /// The server's name to which the domain's challenge has to lead.
+    pub(crate) fn fulldomain(&self, domain: &str) -> Result<String, Failure> {
+        let account = self.account(domain)?;
+        Ok(account.fulldomain.trim_end_matches('.').to_ascii_lowercase())
+    }
+
     async fn update(&self, record: &Record) -> Result<(), Failure> {
         // Read anew each time, so that a new account needs no restart.
         let account = self.account(&record.domain)?;

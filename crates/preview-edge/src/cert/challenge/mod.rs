@@ -14,6 +14,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use acme_dns::AcmeDns;
+
 use super::Failure;
 use crate::config::{self, Acme};
 use crate::dns::Records;
@@ -63,7 +65,7 @@ pub(crate) fn solver(acme: &Acme, records: Option<Arc<Records>>) -> Result<Box<d
         }
         config::Solver::Exec(exec) => Box::new(exec::Hook::new(exec)?),
         config::Solver::HttpReq(httpreq) => Box::new(httpreq::Endpoint::new(httpreq, timeout)?),
-        config::Solver::AcmeDns { account_file } => Box::new(acme_dns::AcmeDns::new(account_file, timeout)?),
+        config::Solver::AcmeDns { account_file } => Box::new(AcmeDns::new(account_file, timeout)?),
         #[cfg(feature = "dns-providers")]
         config::Solver::Hosted { provider, credentials_file } => {
             Box::new(hosted::Hosted::new(provider, credentials_file, acme.zone.as_deref(), timeout)?)

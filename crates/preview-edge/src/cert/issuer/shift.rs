@@ -6,13 +6,13 @@ use preview_core::clock::Wall;
 use tokio::time::{Instant, sleep};
 
 use super::{Issuer, vault};
-use crate::cert::Failure;
 use crate::cert::ca::{self, Ca};
 use crate::cert::challenge::{self, Solver};
 use crate::cert::desk::{Desk, blocking};
 use crate::cert::lookup::Lookup;
 use crate::cert::order::{Bundle, Way, sweep};
 use crate::cert::plan::{self, Fingerprint, Standing, Step, Whom};
+use crate::cert::{Ask, Failure};
 use crate::clock::wall;
 
 /// An issuer at work.
@@ -97,13 +97,15 @@ impl<'i> Shift<'i> {
             tokio::select! {
                 () = sleep(until.since(wall())) => {}
                 () = tokio::time::sleep_until(self.next_sweep) => {}
-                () = board.asked() => match self.ask(true).await {
-                    Ok(()) => {}
-                    Err(failure) => {
-                        tracing::warn!(%failure, "a new certificate was asked for, and cannot be ordered now");
-                        self.trouble = Some(failure);
-                        self.tell();
+                asked = board.asked() => match asked {
+                    Ask::Renew => {
+                        if let Err(failure) = self.ask(true).await {
+                            tracing::warn!(%failure, "a new certificate was asked for, and cannot be ordered now");
+                            self.trouble = Some(failure);
+                            self.tell();
+                        }
                     }
+                    Ask::Clean => self.next_sweep = Instant::now(),
                 },
             }
         }
@@ -157,6 +159,7 @@ impl<'i> Shift<'i> {
                         Turn::Failed(failure)
                     }
                 };
+                self.leftover = self.desk.graveyard().await?.len();
                 self.tell();
                 Ok(turn)
             }

@@ -17,7 +17,7 @@ impl Issuer {
         self.board.tell(report);
     }
 
-    fn reported(&self, standing: &Standing, now: Wall) -> Report {
+    pub(super) fn reported(&self, standing: &Standing, now: Wall) -> Report {
         let (shown, facts) = (self.current.as_ref().map(|current| &current.shown), self.facts());
         let pause = standing.pause.as_ref();
         let state = match (pause, shown) {

@@ -11,9 +11,9 @@ use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::{Front, Pebble, pebble};
 
 use super::*;
-use crate::cert::ca;
 use crate::cert::vault::{VaultError, Version};
-use crate::config::{Check, Exec, HookMode, Profile, Propagation, Timers};
+use crate::cert::{Ask, Report, ca};
+use crate::config::{Check, Exec, HookMode, Profile, Propagation, Timers, TlsSource};
 use crate::state::StateError;
 
 /// How long a test waits for a thing.
@@ -54,7 +54,7 @@ async fn whoever_asks_gets_a_new_certificate_and_the_one_before_is_kept_beside_i
     edge.run();
     edge.until("valid").await;
     let first = edge.resolver.shown().expect("a certificate");
-    edge.board.renew();
+    edge.board.ask(Ask::Renew);
     edge.until_other(&first).await;
     edge.until("valid").await;
     let before = fs::read(world.file("certs/preview.test/prev.pem")).expect("kept");
@@ -141,7 +141,7 @@ async fn a_damaged_certificate_is_told_the_one_before_it_shown_and_a_new_one_ord
     edge.run();
     let first = edge.until_shown().await;
     edge.until("valid").await;
-    edge.board.renew();
+    edge.board.ask(Ask::Renew);
     edge.until_other(&first).await;
     edge.until("valid").await;
     drop(edge);
@@ -189,12 +189,12 @@ async fn of_two_edges_with_one_folder_one_orders_and_the_other_shows_what_it_get
     two.run();
     let shown = two.until_shown().await;
     assert_eq!(shown.leaf(), one.until_shown().await.leaf());
-    one.board.renew();
+    one.board.ask(Ask::Renew);
     one.until_other(&shown).await;
     two.until_other(&shown).await;
     assert_eq!(world.pebble.issued(), 2);
     drop(one);
-    two.board.renew();
+    two.board.ask(Ask::Renew);
     poll(|| world.pebble.issued() == 3).await;
 }
 
@@ -215,24 +215,24 @@ async fn memory_is_no_place_to_order_for_unless_it_is_allowed() {
 #[tokio::test]
 async fn a_command_orders_what_is_due_and_more_only_if_it_must() {
     let world = World::new();
-    let first = once(&world.config, false).await.expect("a certificate");
+    let first = once(&world.config, false, Arc::default()).await.expect("a certificate");
     assert_eq!((first.state.as_str(), world.pebble.issued()), ("valid", 1));
-    let same = once(&world.config, false).await.expect("nothing is due");
+    let same = once(&world.config, false, Arc::default()).await.expect("nothing is due");
     assert_eq!((same.not_after, world.pebble.issued()), (first.not_after, 1));
-    once(&world.config, true).await.expect("a certificate");
+    once(&world.config, true, Arc::default()).await.expect("a certificate");
     assert_eq!(world.pebble.issued(), 2);
 
     for _ in 2..4 {
-        once(&world.config, true).await.expect("a certificate");
+        once(&world.config, true, Arc::default()).await.expect("a certificate");
     }
-    let limited = once(&world.config, true).await.expect_err("the budget is used up");
+    let limited = once(&world.config, true, Arc::default()).await.expect_err("the budget is used up");
     assert!(matches!(limited, Failure::RateLimited { .. }), "{limited}");
     assert_eq!(world.pebble.issued(), 4);
 
     let mut edge = world.edge(|_| {});
     edge.run();
     poll(|| edge.report().renew_at.is_some()).await;
-    let busy = once(&world.config, true).await.expect_err("an edge looks after it");
+    let busy = once(&world.config, true, Arc::default()).await.expect_err("an edge looks after it");
     assert!(matches!(busy, Failure::StateUnwritable(_)), "{busy}");
 }
 

@@ -26,6 +26,9 @@ impl Lookup {
     pub(crate) async fn delegation(&self, zone: &str) -> Result<Delegation, Failure> {
         let above = zone.split_once('.').map_or("", |(_, above)| above);
         let parent = self.apex(above).await?;
+        if parent.is_empty() && above.contains('.') {
+            return Err(super::zone::of_registry(zone, &parent));
+        }
         let mut failure = None;
         for server in self.servers(&parent).await? {
             match self.referral(&parent, &server, zone).await {
@@ -58,8 +61,10 @@ impl Lookup {
         Err(Failure::DelegationMissing { zone: zone.to_owned(), found, record: records.join("; ") })
     }
 
-    /// Demands that a server answers for `zone` by UDP and by TCP, as one in charge, and keeps the case of questions.
-    pub(crate) async fn answers(&self, server: &Server, zone: &str) -> Result<(), Failure> {
+    /// Demands that a server answers for `zone` by UDP and by TCP, as one in charge, and keeps the case of questions;
+    /// returns the zone's serial number there.
+    pub(crate) async fn answers(&self, server: &Server, zone: &str) -> Result<u32, Failure> {
+        let mut serial = 0;
         let question = Question { exact_case: true, ..Question::authoritative(zone, RecordType::SOA) };
         for over in [Over::Udp, Over::Tcp] {
             let checked = match ask::ask_over(over, server.at, question, self.timeout).await {
@@ -67,12 +72,12 @@ impl Lookup {
                     Err(format!("it answers {} for {zone}", answer.code_text()))
                 }
                 Ok(answer) if !answer.is_authoritative() => Err(format!("it is not in charge of {zone}")),
-                Ok(_) => Ok(()),
+                Ok(answer) => Ok(answer.answers().find_map(|(_, data)| serial_of(data)).unwrap_or(0)),
                 Err(reason) => Err(reason),
             };
-            checked.map_err(|reason| Failure::DnsUnreachable { server: server.text(), reason })?;
+            serial = checked.map_err(|reason| Failure::DnsUnreachable { server: server.text(), reason })?;
         }
-        Ok(())
+        Ok(serial)
     }
 
     /// Demands that resolvers which validate DNSSEC have answers for `name`.
@@ -106,6 +111,13 @@ impl Lookup {
         let ds = ask::ask(server.at, Question::authoritative(zone, RecordType::DS), self.timeout).await?;
         let signed = ds.answers().any(|(_, data)| is_ds(data));
         Ok(Delegation { parent: parent.to_owned(), ns, glue, signed })
+    }
+}
+
+fn serial_of(data: &RData) -> Option<u32> {
+    match data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
     }
 }
 

@@ -61,6 +61,21 @@ impl Lookup {
         }
     }
 
+    /// The TXT values that stand at `fqdn`, as the first server of its zone that answers says.
+    pub(crate) async fn values(&self, fqdn: &str) -> Result<Vec<String>, Failure> {
+        let mut reasons = Vec::new();
+        for server in self.zone(fqdn).await?.servers {
+            let question = Question::authoritative(fqdn, RecordType::TXT);
+            match ask::ask(server.at, question, self.timeout).await {
+                Ok(answer) if answer.is_usable() => return Ok(answer.txt(fqdn)),
+                Ok(answer) => reasons.push((server, format!("it answers {}", answer.code_text()))),
+                Err(reason) => reasons.push((server, reason)),
+            }
+        }
+        let (server, reason) = reasons.pop().map_or_else(Default::default, |(it, why)| (it.text(), why));
+        Err(Failure::DnsUnreachable { server, reason })
+    }
+
     async fn look(&self, server: &Server, record: &Record, authoritative: bool) -> Look {
         let question = if authoritative {
             Question::authoritative(&record.fqdn, RecordType::TXT)

@@ -263,7 +263,7 @@ async fn a_server_must_answer_by_udp_and_by_tcp() {
     let server = serve(at, vec![Served::primary("preview.test", &[at])]);
     let lookup = lookup(&server);
     let named = |at| Server { name: "ns1.preview.test".to_owned(), at };
-    assert_eq!(lookup.answers(&named(server.place()), "preview.test").await, Ok(()));
+    assert_eq!(lookup.answers(&named(server.place()), "preview.test").await, Ok(1));
     let relay = tokio::net::UdpSocket::bind((udp_only, zone::PORT)).await.expect("free");
     let relayed = named(relay.local_addr().expect("bound"));
     let failure = tokio::select! {

@@ -43,14 +43,7 @@ impl Lookup {
     pub(crate) async fn zone(&self, name: &str) -> Result<Zone, Failure> {
         let found = self.apex(name).await?;
         if !found.contains('.') {
-            let found = if found.is_empty() { "the root".to_owned() } else { format!("{found}.") };
-            return Err(Failure::DelegationMissing {
-                zone: name.to_owned(),
-                found: format!("the nearest zone above it is {found}"),
-                record: format!(
-                    "the domain of {name} with a DNS provider, and its NS records with the registry"
-                ),
-            });
+            return Err(of_registry(name, &found));
         }
         let servers = self.servers(&found).await?;
         Ok(Zone { name: found, servers })
@@ -112,6 +105,16 @@ impl Lookup {
             found.extend(answer.answers().filter_map(|(_, data)| ask::address(data)));
         }
         Ok(found)
+    }
+}
+
+/// The failure of a name above which there is no zone but a registry's, or the root's, which is empty.
+pub(super) fn of_registry(name: &str, found: &str) -> Failure {
+    let found = if found.is_empty() { "the root".to_owned() } else { format!("{found}.") };
+    Failure::DelegationMissing {
+        zone: name.to_owned(),
+        found: format!("the nearest zone above it is {found}"),
+        record: format!("the domain of {name} with a DNS provider, and its NS records with the registry"),
     }
 }
 

@@ -1,0 +1,89 @@
+//! `preview certs plan`: the DNS records to set.
+
+use preview_edge::certs::{self, Plan, Wanted};
+
+use super::{config, told};
+use crate::args::{CertsPlan, PlanFormat};
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(super) fn run(context: &Context, args: &CertsPlan) -> Result<(), Failure> {
+    let output = context.output;
+    let mut plan = certs::plan(&config(context)?).map_err(|error| told(&error))?;
+    if let Some(zone) = &args.zone {
+        plan.zone = zone.trim_end_matches('.').to_ascii_lowercase();
+    }
+    if output.is_json() {
+        output.json(&plan);
+        return Ok(());
+    }
+    match args.format {
+        PlanFormat::Table => output.table(&["NAME", "TYPE", "TTL", "VALUE", "FOR"], &table(&plan)),
+        PlanFormat::Bind => bind(&plan).into_iter().for_each(|line| output.line(line)),
+        PlanFormat::Form => output.table(&["TYPE", "NAME", "VALUE", "TTL"], &form(&plan)),
+    }
+    for note in &plan.notes {
+        output.note(note);
+    }
+    let is_known = args.zone.is_some() || context.settings.text("edge.acme.zone").is_some();
+    if args.format != PlanFormat::Table && !is_known {
+        output.note(format_args!("zone: {}; if that is another one, say so by --zone", plan.zone));
+    }
+    Ok(())
+}
+
+fn table(plan: &Plan) -> Vec<Vec<String>> {
+    let row = |it: &Wanted| {
+        let purpose = if it.optional && it.kind != "CAA" { "if it has one" } else { it.purpose };
+        vec![it.name.clone(), it.kind.to_owned(), it.ttl.to_string(), it.value.clone(), purpose.to_owned()]
+    };
+    plan.records.iter().map(row).collect()
+}
+
+/// Lines of a zone file (RFC 1035 §5); what can be left out is commented out.
+fn bind(plan: &Plan) -> Vec<String> {
+    let mark = |it: &Wanted| if it.optional { ";" } else { "" };
+    let names: Vec<String> =
+        plan.records.iter().map(|it| format!("{}{}", mark(it), written(&it.name, &plan.zone))).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    let mut lines = vec![format!("$ORIGIN {}.", plan.zone)];
+    for (it, name) in plan.records.iter().zip(names) {
+        let value = match it.kind {
+            "NS" | "CNAME" => format!("{}.", it.value),
+            _ => it.value.clone(),
+        };
+        lines.push(format!("{name:<width$} {:<4} IN {:<5} {value}", it.ttl, it.kind));
+    }
+    lines
+}
+
+/// The fields of a form: the name relative to the zone, `@` for the zone itself.
+fn form(plan: &Plan) -> Vec<Vec<String>> {
+    let row = |it: &Wanted| {
+        let name = relative(&it.name, &plan.zone).unwrap_or(&it.name).to_owned();
+        vec![it.kind.to_owned(), name, it.value.clone(), it.ttl.to_string()]
+    };
+    plan.records.iter().map(row).collect()
+}
+
+/// A name as a zone file has it: relative to its origin, or whole with its final dot.
+fn written(name: &str, zone: &str) -> String {
+    relative(name, zone).map_or_else(|| format!("{name}."), str::to_owned)
+}
+
+fn relative<'n>(name: &'n str, zone: &str) -> Option<&'n str> {
+    if name == zone { Some("@") } else { name.strip_suffix(zone)?.strip_suffix('.') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_relative_to_the_zone_and_whole_outside_of_it() {
+        assert_eq!(written("*.preview.example.com", "example.com"), "*.preview");
+        assert_eq!(written("example.com", "example.com"), "@");
+        assert_eq!(written("badexample.com", "example.com"), "badexample.com.");
+        assert_eq!(written("acme.example.net", "example.com"), "acme.example.net.");
+    }
+}

@@ -1,0 +1,5 @@
+//! `preview certs` against a real authority and real name servers.
+
+mod world;
+mod obtaining;
+mod cleaning;

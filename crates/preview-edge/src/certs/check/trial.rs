@@ -1,0 +1,70 @@
+//! A record as an order would write it: written, looked for, removed.
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::names::Target;
+use super::{Checks, Finding};
+use crate::cert::challenge::{self, Record, Solver};
+use crate::cert::desk::blocking;
+use crate::config::Check;
+
+const CHECK: &str = "txt";
+
+impl<T: FnMut(Finding)> Checks<'_, T> {
+    pub(super) async fn trial(&mut self, targets: &[Target]) {
+        if self.builtin().is_some() && self.server.is_none() {
+            if self.running.is_some() {
+                self.tell(Finding::ok(CHECK, "not tried: only the running edge can write to its DNS server"));
+            }
+            return;
+        }
+        let (acme, records) = (self.acme.clone(), self.server.as_ref().map(crate::dns::Server::records));
+        let Ok(Ok(solver)) = blocking(move || challenge::solver(&acme, records)).await else {
+            // Why not was told with the credentials.
+            return;
+        };
+        let mut tried = Vec::new();
+        for target in targets {
+            if !tried.contains(&&target.fqdn) {
+                tried.push(&target.fqdn);
+                let finding = self.once(&*solver, target).await;
+                self.tell(finding);
+            }
+        }
+    }
+
+    async fn once(&self, solver: &dyn Solver, target: &Target) -> Finding {
+        let record = record(target);
+        if let Err(failure) = solver.present(&record).await {
+            // What failed may have been done all the same.
+            let _ = solver.remove(&record).await;
+            return Finding::fail(CHECK, &failure);
+        }
+        let seen = self.lookup.seen(&record, self.acme.propagation, self.acme.timers.look).await;
+        let removed = solver.remove(&record).await;
+        match (seen, removed) {
+            (Ok(()), Ok(())) if self.acme.propagation.check == Check::Off => {
+                let detail = format!("{} was written and removed; nobody was asked for it", target.fqdn);
+                Finding::ok(CHECK, detail)
+            }
+            (Ok(()), Ok(())) => {
+                Finding::ok(CHECK, format!("{} was written, seen everywhere, and removed", target.fqdn))
+            }
+            (Err(failure), _) => Finding::fail(CHECK, &failure),
+            (Ok(()), Err(failure)) => Finding::warn(CHECK, &failure),
+        }
+    }
+}
+
+/// A value as a challenge's is, which proves nothing.
+fn record(target: &Target) -> Record {
+    let text = || {
+        let mut random = [0; 32];
+        // Without randomness it is still a value that nobody waits for.
+        let _ = getrandom::fill(&mut random);
+        BASE64URL_NOPAD.encode(&random)
+    };
+    let (value, token) = (text(), text());
+    let key_authorization = format!("{token}.{}", text());
+    Record { fqdn: target.fqdn.clone(), value, domain: target.domain.clone(), token, key_authorization }
+}
