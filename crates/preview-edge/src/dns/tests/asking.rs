@@ -135,7 +135,8 @@ pub(super) enum Asker {
 
 impl Asker {
     pub(super) fn udp(at: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+        let own = if at.is_ipv4() { "127.0.0.1" } else { "::1" };
+        let socket = UdpSocket::bind((own, 0)).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         socket.connect(at).expect("an address");
         Self::Udp(socket)

@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use hickory_proto::rr::RecordType;
 use preview_core::clock::Wall;
 use xtask::real::named::{Named, Setup};
-use xtask::real::{Zone, free_address, poll_for};
+use xtask::real::{Zone, free_address, free_port_outside, poll_for};
 
-use super::asking::{PATIENCE, at, challenge, start_again};
+use super::asking::{CHALLENGE, PATIENCE, ask, at, challenge, question, start, start_again};
 use crate::cert::Failure;
 use crate::config::Dns;
 use crate::dns;
@@ -47,6 +48,16 @@ fn what_was_bound_before_the_failure_is_free_again() {
     assert!(matches!(&failure, Failure::DnsBind { at, .. } if *at == taken.to_string()), "{failure}");
     drop(holder);
     assert_eq!(at(&start_again(&dns)), dns.listen[0]);
+}
+
+#[test]
+fn every_address_is_served_by_both_protocols_and_ipv6_beside_ipv4_on_one_port() {
+    let port = free_port_outside().expect("a free port");
+    let [v4, v6] = ["127.0.0.1", "::1"].map(|ip| SocketAddr::new(ip.parse().expect("an address"), port));
+    let _server = start(&Dns { listen: vec![v4, v6], ..challenge() });
+    for at in [v4, v6] {
+        assert_eq!(ask(at, &question(CHALLENGE, RecordType::SOA)).answers.len(), 1, "{at}");
+    }
 }
 
 #[test]
