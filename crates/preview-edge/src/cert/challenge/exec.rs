@@ -2,6 +2,7 @@
 //! `PROG present|cleanup -- DOMAIN TOKEN KEY_AUTHORIZATION` (<https://go-acme.github.io/lego/dns/exec/>).
 
 use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -77,9 +78,7 @@ impl Hook {
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(args).current_dir("/").process_group(0).stdin(Stdio::null());
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(OURS)) {
-            command.env_remove(name);
-        }
+        keep_ours(&mut command, env::vars_os().map(|(name, _)| name));
         command.stdout(writer.try_clone()?).stderr(writer);
         let child = command.spawn()?;
         Ok((Run { child }, Receiver::from_owned_fd(reader.into())?))
@@ -140,6 +139,13 @@ impl Drop for Run {
     }
 }
 
+/// Of the variables with these names, which a hook would get, takes ours away.
+fn keep_ours(command: &mut Command, names: impl Iterator<Item = OsString>) {
+    for name in names.filter(|name| name.to_string_lossy().starts_with(OURS)) {
+        command.env_remove(name);
+    }
+}
+
 impl Tail {
     /// Reads to the end, and keeps the last of it.
     async fn read(&mut self, from: &mut Receiver) {
@@ -186,6 +192,14 @@ mod tests {
         let script = Script::new("printf '%s|' \"$@\" >FOLDER/args; pwd >>FOLDER/args");
         script.hook(HookMode::Raw, LONG).present(&record("v")).await.expect("done");
         assert_eq!(script.read("args"), "present|--|preview.example.com|token|token.thumb|/\n");
+    }
+
+    #[test]
+    fn a_hook_gets_the_environment_without_what_is_ours() {
+        let mut command = Command::new("true");
+        keep_ours(&mut command, ["PATH", "PREVIEW_KEY", "AWS_PROFILE"].map(OsString::from).into_iter());
+        let changed: Vec<_> = command.as_std().get_envs().collect();
+        assert_eq!(changed, [("PREVIEW_KEY".as_ref(), None)]);
     }
 
     #[tokio::test]
