@@ -2,4 +2,5 @@
 
 mod world;
 mod obtaining;
+mod checking;
 mod cleaning;

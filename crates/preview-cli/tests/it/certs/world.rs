@@ -32,17 +32,15 @@ impl World {
     /// With another zone, which takes updates of the challenge.
     pub(crate) fn with(zone: impl FnOnce(Ipv4Addr) -> Zone) -> Self {
         let at = free_address().expect("an address");
-        Self::at(at, zone(at), named::Setup::default())
+        Self::at(at, zone(at))
     }
 
-    /// At this address, told more than its zone and key.
-    pub(crate) fn at(at: Ipv4Addr, zone: Zone, setup: named::Setup) -> Self {
+    /// At this address.
+    pub(crate) fn at(at: Ipv4Addr, zone: Zone) -> Self {
         let home = Home::new();
         let (key, stranger) = (TsigKey::new("preview-key"), TsigKey::new("stranger"));
-        let zone = zone.grant(&key, CHALLENGE);
-        let zones = std::iter::once(zone).chain(setup.zones).collect();
-        let keys = vec![key.clone(), stranger];
-        let named = Named::start(at, named::Setup { zones, keys, ..setup }).expect("BIND");
+        let (zones, keys) = (vec![zone.grant(&key, CHALLENGE)], vec![key.clone(), stranger]);
+        let named = Named::start(at, named::Setup { zones, keys, ..named::Setup::default() }).expect("BIND");
         let settings = pebble::Settings { dns: Some(named.place()), ..pebble::Settings::default() };
         let pebble = Pebble::start(&settings).expect("Pebble");
         let front = Front::start(&pebble).expect("a front");

@@ -171,13 +171,11 @@ impl Standing {
     /// # Errors
     /// [`Failure::RateLimited`] if the budget is used up; then nothing is remembered of the wish.
     pub(crate) fn ask_now(&mut self, policy: &Policy, now: Wall) -> Result<(), Failure> {
-        match self.budget(self.whom(policy, now), policy, now) {
-            Some(limited) => Err(limited),
-            None => {
-                self.asked = true;
-                Ok(())
-            }
+        if let Some(limited) = self.budget(self.whom(policy, now), policy, now) {
+            return Err(limited);
         }
+        self.asked = true;
+        Ok(())
     }
 
     /// What was paused under other settings is tried at once: somebody may have mended the cause. Says whether they are
