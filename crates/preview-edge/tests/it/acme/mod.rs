@@ -8,6 +8,7 @@ mod edges;
 mod hook;
 
 mod issuance;
+mod solvers;
 mod renewal;
 mod built_in_dns;
 mod kills;
