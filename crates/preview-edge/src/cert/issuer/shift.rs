@@ -115,7 +115,7 @@ impl<'i> Shift<'i> {
     pub(super) async fn ask(&mut self, force: bool) -> Result<(), Failure> {
         let (now, facts) = (wall(), self.issuer.facts());
         if force || self.standing.due(facts.as_ref(), &self.issuer.policy) <= now {
-            self.standing.ask_now(&self.issuer.policy, now)?;
+            self.standing.ask_now(facts.as_ref(), &self.issuer.policy, now)?;
             self.is_new = true;
         }
         self.keep().await

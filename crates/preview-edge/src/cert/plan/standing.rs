@@ -5,7 +5,7 @@ use std::time::Duration;
 use preview_core::clock::Wall;
 use preview_core::refusal::Code;
 
-use super::{Facts, Fingerprint, Policy, Whom, portion};
+use super::{Facts, Fingerprint, Policy, Whom, before, portion};
 use crate::cert::{Cause, Failure};
 use crate::config::Timers;
 
@@ -170,8 +170,13 @@ impl Standing {
     ///
     /// # Errors
     /// [`Failure::RateLimited`] if the budget is used up; then nothing is remembered of the wish.
-    pub(crate) fn ask_now(&mut self, policy: &Policy, now: Wall) -> Result<(), Failure> {
-        if let Some(limited) = self.budget(self.whom(policy, now), policy, now) {
+    pub(crate) fn ask_now(
+        &mut self,
+        facts: Option<&Facts>,
+        policy: &Policy,
+        now: Wall,
+    ) -> Result<(), Failure> {
+        if let Some(limited) = self.budget(self.whom(policy, now), facts, policy, now) {
             return Err(limited);
         }
         self.asked = true;
@@ -200,18 +205,19 @@ impl Standing {
     /// Brings moments that lie ahead of the clock back to it: it was set back, and they would block for as long as
     /// it was wrong. Says whether there were any; then it is to be saved.
     pub(crate) fn mend(&mut self, timers: &Timers, now: Wall) -> bool {
-        let was = self.clone();
-        self.failing_since = self.failing_since.map(|since| since.min(now));
-        self.failed_at.iter_mut().for_each(|at| *at = now.min(*at));
-        self.issued.iter_mut().for_each(|issued| issued.at = now.min(issued.at));
-        if let Some(pause) = self.pause.as_mut().filter(|pause| now < pause.since) {
-            pause.until = now + pause.until.since(pause.since);
-            pause.since = now;
+        let mut ahead = false;
+        let noted = self.failing_since.iter_mut().chain(&mut self.failed_at);
+        for moment in noted.chain(self.issued.iter_mut().map(|issued| &mut issued.at)) {
+            ahead |= bring_back(moment, now);
         }
-        if let Some(ari) = &mut self.ari {
-            ari.poll = ari.poll.min(now + timers.ari.1);
+        if let Some(pause) = &mut self.pause {
+            let length = pause.until.since(pause.since);
+            if bring_back(&mut pause.since, now) {
+                pause.until = now + length;
+                ahead = true;
+            }
         }
-        *self != was
+        ahead | self.ari.as_mut().is_some_and(|ari| bring_back(&mut ari.poll, now + timers.ari.1))
     }
 
     /// What a failure says beyond that there was one.
@@ -287,22 +293,36 @@ impl Standing {
     }
 
     /// When pause and budget let `whom` be asked; in the past if they do.
-    pub(crate) fn free_at(&self, whom: Whom, policy: &Policy, now: Wall) -> Wall {
+    pub(crate) fn free_at(&self, whom: Whom, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Wall {
         let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
-        match self.budget(whom, policy, now) {
+        match self.budget(whom, facts, policy, now) {
             Some(Failure::RateLimited { until, .. }) => paused.max(until),
             _ => paused,
         }
     }
 
     /// What of the edge's own budget forbids to ask `whom` at `now`, as [`Failure::RateLimited`].
-    pub(crate) fn budget(&self, whom: Whom, policy: &Policy, now: Wall) -> Option<Failure> {
+    pub(crate) fn budget(
+        &self,
+        whom: Whom,
+        facts: Option<&Facts>,
+        policy: &Policy,
+        now: Wall,
+    ) -> Option<Failure> {
         let timers = &policy.timers;
-        if let Some(until) = full(self.issued_for(policy), timers.budget, timers.budget_span, now) {
+        let (most, span) = (timers.budget, timers.budget_span);
+        let spare = facts.filter(|facts| self.could_wait(facts, policy, now));
+        let reserved =
+            spare.and_then(|facts| reserved(self.issued_for(policy), most, span, facts.life(), now));
+        if let Some(until) = full(self.issued_for(policy), most, span, now).max(reserved) {
             let limit = format!(
-                "the edge's own budget of {} certificates of these names within {} h is used up",
-                timers.budget,
-                timers.budget_span.as_secs() / 3600
+                "the edge's own budget of {most} certificates of these names within {} h {}",
+                span.as_secs() / 3600,
+                if reserved.is_some() {
+                    "has only the one left that the next renewal needs"
+                } else {
+                    "is used up"
+                }
             );
             return Some(Failure::RateLimited { limit, until });
         }
@@ -328,7 +348,7 @@ impl Standing {
             return Some(pause.cause.clone());
         }
         let is_due = self.due(facts, policy) <= now;
-        let limited = self.budget(self.whom(policy, now), policy, now).filter(|_| is_due)?;
+        let limited = self.budget(self.whom(policy, now), facts, policy, now).filter(|_| is_due)?;
         Some(Cause::from(&limited))
     }
 
@@ -348,6 +368,12 @@ impl Standing {
     /// Whether it is from an authority that the operator no longer wants.
     fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
         self.origin_of(facts).is_some_and(|origin| policy.whom(&origin.authority).is_none())
+    }
+
+    /// Whether the certificate would be good for a while yet: whoever wants another one must not take what its
+    /// renewal will need.
+    fn could_wait(&self, facts: &Facts, policy: &Policy, now: Wall) -> bool {
+        facts.fits && !self.is_foreign(facts, policy) && now < facts.renewal()
     }
 
     fn origin_of(&self, facts: &Facts) -> Option<&Origin> {
@@ -389,6 +415,26 @@ fn full(events: impl Iterator<Item = Wall>, most: u32, span: Duration, now: Wall
     ends.sort_unstable();
     let spare = ends.len().checked_sub(usize::try_from(most).unwrap_or(usize::MAX))?;
     Some(ends.get(spare).copied().unwrap_or(now + span))
+}
+
+/// From when one more certificate leaves the budget able to make the next one within half of a life. Where lives are
+/// shorter than the span, four at once would leave none for the time when they end.
+fn reserved(
+    events: impl Iterator<Item = Wall>,
+    most: u32,
+    span: Duration,
+    life: Duration,
+    now: Wall,
+) -> Option<Wall> {
+    let first_free = full(events, most.checked_sub(1).filter(|most| *most > 0)?, span, now)?;
+    Some(before(first_free, life / 2)).filter(|from| now < *from)
+}
+
+/// Whether the moment lay after `latest`, where it is now.
+fn bring_back(moment: &mut Wall, latest: Wall) -> bool {
+    let ahead = latest < *moment;
+    *moment = latest.min(*moment);
+    ahead
 }
 
 fn forget<T>(events: &mut Vec<T>) {
