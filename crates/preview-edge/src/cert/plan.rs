@@ -1,6 +1,7 @@
 //! What is due: whom to ask for a certificate, and when (`docs/acme.md` §6). Clock and dice come in as arguments.
 
 mod standing;
+mod budget;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const LAST_CALL: u32 = 20;
 /// Renewal by lifetime comes earlier by up to this share of the life, so that not all come at once.
 const SPREAD: u32 = 20;
 
-/// Tells one certificate from another: SHA-256 of its DER form.
+/// Tells one certificate, or configuration, from another: SHA-256 of its form.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(pub(crate) [u8; 32]);
 
@@ -45,6 +46,8 @@ pub(crate) struct Policy {
     /// The names of the certificate, sorted.
     pub(crate) names: Vec<String>,
     pub(crate) timers: Timers,
+    /// Stands for all that the operator has set: where it changes, what failed before may go well.
+    pub(crate) config: Fingerprint,
 }
 
 /// Who is asked.
@@ -128,9 +131,9 @@ impl Facts {
 }
 
 impl Fingerprint {
-    /// Of a certificate in DER.
-    pub(crate) fn of(certificate: &[u8]) -> Self {
-        Self(Sha256::digest(certificate).into())
+    /// Of a certificate in DER, mostly.
+    pub(crate) fn of(form: &[u8]) -> Self {
+        Self(Sha256::digest(form).into())
     }
 
     fn dice(self) -> u64 {

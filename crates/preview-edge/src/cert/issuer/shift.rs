@@ -89,6 +89,8 @@ impl<'i> Shift<'i> {
                         tracing::error!(%failure, hint = failure.hint(), "certificates cannot be looked after now");
                     }
                     self.trouble = Some(failure);
+                    // A sweep that is due waits too: it may be what cannot be done.
+                    self.next_sweep = self.next_sweep.max(Instant::now() + self.issuer.retry());
                     wall() + self.issuer.retry()
                 }
             };

@@ -5,12 +5,10 @@ use std::time::Duration;
 use preview_core::clock::Wall;
 use preview_core::refusal::Code;
 
-use super::{Facts, Fingerprint, Policy, Whom, before, portion};
+use super::{Facts, Fingerprint, Policy, Whom, portion};
 use crate::cert::{Cause, Failure};
 use crate::config::Timers;
 
-/// Failed validations are counted within this span: as long as authorities look back (ACME.md §4).
-const HOUR: Duration = Duration::from_hours(1);
 /// After this many failures in a row of the rehearsing authority itself, its rehearsal is dispensed with: it must
 /// not be what a renewal fails by.
 const NO_REHEARSAL: u32 = 3;
@@ -48,7 +46,7 @@ pub(crate) struct Standing {
     pub(crate) settings: String,
 }
 
-/// Nothing is tried until it ends, or a human asks.
+/// Nothing is tried until it ends, or a human asks or changes the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
     pub(crate) since: Wall,
@@ -56,6 +54,8 @@ pub(crate) struct Pause {
     pub(crate) cause: Cause,
     /// Whether only a human can mend the cause.
     pub(crate) parked: bool,
+    /// The configuration that it happened under; another one may have mended the cause.
+    pub(crate) under: Fingerprint,
 }
 
 /// A certificate that was made.
@@ -119,7 +119,8 @@ impl Standing {
         if now < turn && self.whom(policy, turn) == Whom::Fallback {
             until = until.min(turn);
         }
-        self.pause = Some(Pause { since: now, until, cause: failure.into(), parked });
+        let (cause, under) = (failure.into(), policy.config);
+        self.pause = Some(Pause { since: now, until, cause, parked, under });
     }
 
     /// An attempt went well: a certificate is in force, or a rehearsal was passed.
@@ -292,55 +293,6 @@ impl Standing {
         Whom::First
     }
 
-    /// When pause and budget let `whom` be asked; in the past if they do.
-    pub(crate) fn free_at(&self, whom: Whom, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Wall {
-        let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
-        match self.budget(whom, facts, policy, now) {
-            Some(Failure::RateLimited { until, .. }) => paused.max(until),
-            _ => paused,
-        }
-    }
-
-    /// What of the edge's own budget forbids to ask `whom` at `now`, as [`Failure::RateLimited`].
-    pub(crate) fn budget(
-        &self,
-        whom: Whom,
-        facts: Option<&Facts>,
-        policy: &Policy,
-        now: Wall,
-    ) -> Option<Failure> {
-        let timers = &policy.timers;
-        let (most, span) = (timers.budget, timers.budget_span);
-        let spare = facts.filter(|facts| self.could_wait(facts, policy, now));
-        let reserved =
-            spare.and_then(|facts| reserved(self.issued_for(policy), most, span, facts.life(), now));
-        if let Some(until) = full(self.issued_for(policy), most, span, now).max(reserved) {
-            let limit = format!(
-                "the edge's own budget of {most} certificates of these names within {} h {}",
-                span.as_secs() / 3600,
-                if reserved.is_some() {
-                    "has only the one left that the next renewal needs"
-                } else {
-                    "is used up"
-                }
-            );
-            return Some(Failure::RateLimited { limit, until });
-        }
-        if whom == Whom::Staging {
-            return None;
-        }
-        let until = full(self.failed_at.iter().copied(), timers.failures, HOUR, now)?;
-        let limit = format!("{} validations or more have failed within an hour", timers.failures);
-        Some(Failure::RateLimited { limit, until })
-    }
-
-    /// How many certificates the budget leaves.
-    pub(crate) fn budget_left(&self, policy: &Policy, now: Wall) -> u32 {
-        let span = policy.timers.budget_span;
-        let spent = self.issued_for(policy).filter(|at| now < *at + span).count();
-        policy.timers.budget.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
-    }
-
     /// Why there is no better certificate than the one in force: the last failure, else the budget. `None` if
     /// nothing is wrong, or nothing is due yet.
     pub(crate) fn cause(&self, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Option<Cause> {
@@ -366,22 +318,12 @@ impl Standing {
     }
 
     /// Whether it is from an authority that the operator no longer wants.
-    fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
+    pub(super) fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
         self.origin_of(facts).is_some_and(|origin| policy.whom(&origin.authority).is_none())
-    }
-
-    /// Whether the certificate would be good for a while yet: whoever wants another one must not take what its
-    /// renewal will need.
-    fn could_wait(&self, facts: &Facts, policy: &Policy, now: Wall) -> bool {
-        facts.fits && !self.is_foreign(facts, policy) && now < facts.renewal()
     }
 
     fn origin_of(&self, facts: &Facts) -> Option<&Origin> {
         self.origin.as_ref().filter(|origin| origin.certificate == facts.id)
-    }
-
-    fn issued_for(&self, policy: &Policy) -> impl Iterator<Item = Wall> {
-        self.issued.iter().filter(|issued| issued.names == policy.names).map(|issued| issued.at)
     }
 }
 
@@ -407,27 +349,6 @@ fn spend_half(wait: Duration, facts: Option<&Facts>, timers: &Timers, now: Wall)
     }
     let least = timers.backoff.first().copied().unwrap_or_default();
     wait.min((rest / 2).max(least))
-}
-
-/// When the oldest of the last `most` events leaves the span, if so many lie within it.
-fn full(events: impl Iterator<Item = Wall>, most: u32, span: Duration, now: Wall) -> Option<Wall> {
-    let mut ends: Vec<_> = events.map(|at| at + span).filter(|end| now < *end).collect();
-    ends.sort_unstable();
-    let spare = ends.len().checked_sub(usize::try_from(most).unwrap_or(usize::MAX))?;
-    Some(ends.get(spare).copied().unwrap_or(now + span))
-}
-
-/// From when one more certificate leaves the budget able to make the next one within half of a life. Where lives are
-/// shorter than the span, four at once would leave none for the time when they end.
-fn reserved(
-    events: impl Iterator<Item = Wall>,
-    most: u32,
-    span: Duration,
-    life: Duration,
-    now: Wall,
-) -> Option<Wall> {
-    let first_free = full(events, most.checked_sub(1).filter(|most| *most > 0)?, span, now)?;
-    Some(before(first_free, life / 2)).filter(|from| now < *from)
 }
 
 /// Whether the moment lay after `latest`, where it is now.

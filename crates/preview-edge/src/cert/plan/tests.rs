@@ -303,6 +303,17 @@ mod waits {
     }
 
     #[test]
+    fn another_configuration_is_tried_at_once() {
+        let (mut standing, mut policy) = (Standing::default(), without_staging());
+        standing.failed(Whom::First, &Failure::TosNotAccepted { url: None }, None, &policy, at(0), 0);
+        assert_eq!(next(&standing, None, &policy, at(60)), wait(60 + 600));
+        policy.config = id(1);
+        assert_eq!(next(&standing, None, &policy, at(60)), order(Whom::First, false));
+        standing.failed(Whom::First, &down(), None, &policy, at(60), 0);
+        assert!(matches!(next(&standing, None, &policy, at(60)), Step::Wait { .. }));
+    }
+
+    #[test]
     fn a_human_gets_a_renewal_before_it_is_due_and_after_its_rehearsal() {
         let (mut standing, facts, policy) = valid(90 * DAY);
         standing.rehearsed.clear();
@@ -479,6 +490,7 @@ pub(super) fn policy() -> Policy {
         fallback: Some("fallback".to_owned()),
         names: vec!["*.preview.test".to_owned(), "daemon.preview.test".to_owned()],
         timers: Timers::default(),
+        config: id(0),
     }
 }
 
