@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::desk::{Desk, blocking};
 use super::order::Bundle;
-use super::plan::{Facts, Fingerprint, Policy, Whom};
+use super::plan::{Facts, Policy, Whom};
 use super::self_signed::SelfSigned;
 use super::vault::{self, Dir, Item, Lease, Vault};
 use super::{Board, CertError, Failure, Resolver};
@@ -81,7 +81,6 @@ impl Issuer {
             fallback: name(&acme.fallback),
             names: acme.names.clone(),
             timers: acme.timers.clone(),
-            config: Fingerprint::of(format!("{acme:?}").as_bytes()),
         };
         Self {
             acme: acme.clone(),

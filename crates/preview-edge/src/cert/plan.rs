@@ -20,7 +20,7 @@ const LAST_CALL: u32 = 20;
 /// Renewal by lifetime comes earlier by up to this share of the life, so that not all come at once.
 const SPREAD: u32 = 20;
 
-/// Tells one certificate, or configuration, from another: SHA-256 of its form.
+/// Tells one certificate from another: SHA-256 of its DER form.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(pub(crate) [u8; 32]);
 
@@ -46,8 +46,6 @@ pub(crate) struct Policy {
     /// The names of the certificate, sorted.
     pub(crate) names: Vec<String>,
     pub(crate) timers: Timers,
-    /// Stands for all that the operator has set: where it changes, what failed before may go well.
-    pub(crate) config: Fingerprint,
 }
 
 /// Who is asked.
@@ -131,9 +129,9 @@ impl Facts {
 }
 
 impl Fingerprint {
-    /// Of a certificate in DER, mostly.
-    pub(crate) fn of(form: &[u8]) -> Self {
-        Self(Sha256::digest(form).into())
+    /// Of a certificate in DER.
+    pub(crate) fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
     }
 
     fn dice(self) -> u64 {

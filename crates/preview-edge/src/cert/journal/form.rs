@@ -17,8 +17,6 @@ pub(super) struct Standing {
     until: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    under: Option<String>,
     #[serde(default)]
     failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +148,6 @@ impl From<&plan::Standing> for Standing {
             since: pause.map(|pause| pause.since.as_millis()),
             until: pause.map(|pause| pause.until.as_millis()),
             cause: pause.map(|pause| pause.cause.clone()),
-            under: pause.map(|pause| HEXLOWER.encode(&pause.under.0)),
             failures: standing.failures,
             failing_since: standing.failing_since.map(Wall::as_millis),
             failed_last: standing.failed_last.clone(),
@@ -194,7 +191,6 @@ impl TryFrom<Standing> for plan::Standing {
                 until: Wall::from_millis(until),
                 cause,
                 parked: phase == Pausing::Parked,
-                under: form.under.as_deref().map_or(Ok(Fingerprint([0; 32])), fingerprint)?,
             }),
             _ => return Err("a pause lacks since, until or cause".to_owned()),
         };

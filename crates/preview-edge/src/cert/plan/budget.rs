@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use preview_core::clock::Wall;
 
-use super::{Facts, Pause, Policy, Standing, Whom, before};
+use super::{Facts, Policy, Standing, Whom, before};
 use crate::cert::Failure;
 
 /// Failed validations are counted within this span, as authorities do.
@@ -13,8 +13,7 @@ const HOUR: Duration = Duration::from_hours(1);
 impl Standing {
     /// When pause and budget let `whom` be asked; in the past if they do.
     pub(crate) fn free_at(&self, whom: Whom, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Wall {
-        let holds = |pause: &&Pause| !self.asked && pause.under == policy.config;
-        let paused = self.pause.as_ref().filter(holds).map(|pause| pause.until).unwrap_or_default();
+        let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
         match self.budget(whom, facts, policy, now) {
             Some(Failure::RateLimited { until, .. }) => paused.max(until),
             _ => paused,

@@ -149,7 +149,6 @@ impl World {
             fallback: Some("fallback".to_owned()),
             names,
             timers: Timers::default(),
-            config: Fingerprint([0; 32]),
         };
         let now = Wall::from_secs(1_800_000_000);
         let standing = Standing::default();

@@ -46,7 +46,7 @@ pub(crate) struct Standing {
     pub(crate) settings: String,
 }
 
-/// Nothing is tried until it ends, or a human asks or changes the configuration.
+/// Nothing is tried until it ends, or a human asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
     pub(crate) since: Wall,
@@ -54,8 +54,6 @@ pub(crate) struct Pause {
     pub(crate) cause: Cause,
     /// Whether only a human can mend the cause.
     pub(crate) parked: bool,
-    /// The configuration that it happened under; another one may have mended the cause.
-    pub(crate) under: Fingerprint,
 }
 
 /// A certificate that was made.
@@ -119,8 +117,7 @@ impl Standing {
         if now < turn && self.whom(policy, turn) == Whom::Fallback {
             until = until.min(turn);
         }
-        let (cause, under) = (failure.into(), policy.config);
-        self.pause = Some(Pause { since: now, until, cause, parked, under });
+        self.pause = Some(Pause { since: now, until, cause: failure.into(), parked });
     }
 
     /// An attempt went well: a certificate is in force, or a rehearsal was passed.

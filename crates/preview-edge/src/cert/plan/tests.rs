@@ -304,10 +304,13 @@ mod waits {
 
     #[test]
     fn another_configuration_is_tried_at_once() {
-        let (mut standing, mut policy) = (Standing::default(), without_staging());
+        let (mut standing, policy) = (Standing::default(), without_staging());
+        assert!(standing.begin_under("these settings"));
         standing.failed(Whom::First, &Failure::TosNotAccepted { url: None }, None, &policy, at(0), 0);
         assert_eq!(next(&standing, None, &policy, at(60)), wait(60 + 600));
-        policy.config = id(1);
+        assert!(!standing.begin_under("these settings"), "a restart alone changes nothing");
+        assert_eq!(next(&standing, None, &policy, at(60)), wait(60 + 600));
+        assert!(standing.begin_under("others"));
         assert_eq!(next(&standing, None, &policy, at(60)), order(Whom::First, false));
         standing.failed(Whom::First, &down(), None, &policy, at(60), 0);
         assert!(matches!(next(&standing, None, &policy, at(60)), Step::Wait { .. }));
@@ -490,7 +493,6 @@ pub(super) fn policy() -> Policy {
         fallback: Some("fallback".to_owned()),
         names: vec!["*.preview.test".to_owned(), "daemon.preview.test".to_owned()],
         timers: Timers::default(),
-        config: id(0),
     }
 }
 
