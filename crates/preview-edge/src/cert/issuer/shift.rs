@@ -258,7 +258,8 @@ impl<'i> Shift<'i> {
                 self.standing.told_window(&facts, window, Some(again), timers, now, draw());
             }
             Err(failure) => {
-                tracing::debug!(%failure, "renewal goes by the certificate's lifetime");
+                let (code, hint) = (failure.code().as_str(), failure.hint());
+                tracing::info!(code, %failure, hint, "renewal goes by the certificate's lifetime");
                 self.standing.ari_failed(&facts, &failure, timers, now);
             }
         }
