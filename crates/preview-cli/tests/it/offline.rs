@@ -82,3 +82,18 @@ fn an_error_in_json_is_the_problem_that_the_api_would_answer() {
     assert_eq!(problem["status"], 503);
     assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains("preview up")));
 }
+
+#[test]
+fn the_configurations_of_the_certificates_guide_can_be_used_and_planned() {
+    let home = Home::new();
+    let guide = include_str!("../../../../docs/certificates.md");
+    let blocks: Vec<&str> =
+        guide.split("```yaml\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    let (common, solvers) = (blocks[0], &blocks[1..4]);
+    for solver in solvers {
+        home.write("guide.yaml", &format!("{common}{solver}"));
+        home.told(&["config", "check", "--config", "guide.yaml"]);
+        let plan = home.told(&["certs", "plan", "--config", "guide.yaml"]);
+        assert!(plan.contains("*.preview.example.com\tA\t300\t"), "{plan}");
+    }
+}

@@ -263,3 +263,18 @@ impl FromStr for Code {
         Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(UnknownCode)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_guide_has_every_certificate_code_with_its_own_words() {
+        let guide = include_str!("../../../../docs/certificates.md");
+        for code in Code::ALL.iter().filter(|code| code.as_str().starts_with("cert_")) {
+            let line = guide.lines().find(|line| line.starts_with(&format!("| `{code}` | {}", code.cause())));
+            let line = line.unwrap_or_else(|| panic!("{code} is not in docs/certificates.md §5"));
+            assert!(line.ends_with(&format!("| {} |", code.cure())), "{line}");
+        }
+    }
+}

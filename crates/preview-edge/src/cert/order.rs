@@ -51,8 +51,10 @@ impl Way<'_> {
         match self.walk_in_time().await {
             Err(Failure::AccountLost) => {
                 let authority = &self.authority.name;
-                let (code, hint) = (Failure::AccountLost.code().as_str(), Failure::AccountLost.hint());
-                tracing::warn!(authority, code, hint, "the account is not known any more, a new one is made");
+                tracing::warn!(
+                    authority,
+                    "the authority does not know the account any more, a new one is made"
+                );
                 self.end(Failure::AccountLost).await?;
                 self.desk.drop_account(authority).await?;
                 match self.walk_in_time().await {

@@ -191,4 +191,36 @@ mod tests {
         assert!(!told.contains("acme_state"), "{told}");
         assert!(!text(&Facts { board: None }).contains("preview_edge"));
     }
+
+    #[test]
+    fn the_operators_guide_names_no_metric_that_is_not_there() {
+        let board = Board::default();
+        board.tell(Report {
+            source: "acme".to_owned(),
+            not_before: Some(1),
+            not_after: Some(1),
+            renew_at: Some(1),
+            next_attempt: Some(1),
+            budget_left: Some(1),
+            ..Report::default()
+        });
+        board.count("letsencrypt", "order", Ok(()));
+        let counts = Arc::new(Counts::default());
+        counts.answer(None, ResponseCode::NoError, Proto::Udp);
+        board.tell_dns(counts);
+        let told = text(&Facts { board: Some(Arc::new(board)) });
+        let guide = include_str!("../../../../docs/certificates.md");
+        let is_of_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let mut names: Vec<&str> = guide
+            .match_indices("preview_edge_")
+            .map(|(at, _)| guide[at..].split(|c| !is_of_name(c)).next().unwrap_or_default())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() > 9, "{names:?}");
+        for name in names {
+            let family = name.strip_suffix("_total").unwrap_or(name);
+            assert!(told.contains(&format!("# TYPE {family} ")), "{name} is not in\n{told}");
+        }
+    }
 }
