@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use preview_core::settings::{Settings, Sources};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::{Front, Pebble, pebble};
@@ -41,10 +42,45 @@ async fn a_rehearsal_is_thrown_away_and_the_certificate_that_follows_is_shown_an
 
     drop(edge);
     drop(world.pebble);
-    let next = World::edge_in(&world.dir, &world.config, |_| {});
+    let next = World::edge_with(&world.config, |_| {});
     let kept = next.resolver.shown().expect("what was kept is shown before anybody is asked");
     assert_eq!(kept.leaf(), shown.leaf());
     assert_eq!((next.report().state.as_str(), next.cause()), ("valid", None));
+}
+
+/// Each point at which something is kept is one at which a process may end.
+#[tokio::test]
+async fn whatever_was_kept_last_the_next_one_goes_on_from_there_to_one_certificate_and_no_record() {
+    let world = World::new();
+    let mut points = 0;
+    loop {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = config(&dir, &world.pebble);
+        let (issued, end) = (world.pebble.issued(), points + 1);
+        let mut first = World::edge_with(&config, |_| {});
+        let vault = Ending::after(end, &mut first);
+        first.run();
+        let attempt = config.state_dir.join("certs/preview.test/attempt.json");
+        let is_over = tokio::select! {
+            biased;
+            () = vault.ended.notified() => false,
+            () = poll(|| first.report().state == "valid" && !attempt.exists()) => true,
+        };
+        drop(first);
+        if is_over {
+            break;
+        }
+        points = end;
+        let mut second = World::edge_with(&config, |_| {});
+        second.run();
+        second.until_shown().await;
+        poll_or(|| !attempt.exists(), || format!("the end of the attempt, after {end}")).await;
+        let told = || second.report().budget_left == Some(3) && second.report().state == "valid";
+        poll_or(told, || format!("one certificate on the budget, after {end}: {:?}", second.report())).await;
+        assert_eq!(fs::read_to_string(dir.path().join("zone")).unwrap_or_default(), "", "after {end}");
+        assert_eq!(world.pebble.issued(), issued + 1, "after {end}");
+    }
+    assert!(points >= 16, "only {points} points were tried");
 }
 
 #[tokio::test]
@@ -205,7 +241,7 @@ async fn memory_is_no_place_to_order_for_unless_it_is_allowed() {
     let mut config = world.config.clone();
     config.state_dir = dir.path().join("edge");
     let forbid = |acme: &mut Acme| acme.allow_ephemeral_state = false;
-    let mut edge = World::edge_in(&world.dir, &config, forbid);
+    let mut edge = World::edge_with(&config, forbid);
     edge.run();
     edge.until("parked").await;
     assert_eq!(edge.cause().as_deref(), Some("cert_ephemeral_state"));
@@ -260,10 +296,10 @@ impl World {
     }
 
     fn edge(&self, change: impl FnOnce(&mut Acme)) -> Edge {
-        Self::edge_in(&self.dir, &self.config, change)
+        Self::edge_with(&self.config, change)
     }
 
-    fn edge_in(_: &tempfile::TempDir, config: &Config, change: impl FnOnce(&mut Acme)) -> Edge {
+    fn edge_with(config: &Config, change: impl FnOnce(&mut Acme)) -> Edge {
         let TlsSource::Acme(acme) = &config.tls else { panic!("by ACME") };
         let mut acme = (**acme).clone();
         change(&mut acme);
@@ -323,7 +359,7 @@ impl Drop for Edge {
 struct Disk {
     vault: Arc<dyn Vault>,
     is_full: AtomicBool,
-    tries: std::sync::atomic::AtomicUsize,
+    tries: AtomicUsize,
 }
 
 impl Disk {
@@ -332,7 +368,7 @@ impl Disk {
         let disk = Arc::new(Self {
             vault: Arc::clone(&issuer.vault),
             is_full: AtomicBool::default(),
-            tries: std::sync::atomic::AtomicUsize::default(),
+            tries: AtomicUsize::default(),
         });
         issuer.vault = Arc::clone(&disk) as Arc<dyn Vault>;
         disk
@@ -355,6 +391,56 @@ impl Vault for Disk {
 
     fn remove(&self, item: &Item) -> Result<(), VaultError> {
         self.vault.remove(item)
+    }
+
+    fn lease(&self) -> Result<Option<Box<dyn Lease>>, VaultError> {
+        self.vault.lease()
+    }
+
+    fn place(&self) -> PathBuf {
+        self.vault.place()
+    }
+}
+
+/// A vault whose process ends after so many things were kept or removed.
+struct Ending {
+    vault: Arc<dyn Vault>,
+    rest: AtomicUsize,
+    ended: Notify,
+}
+
+impl Ending {
+    fn after(count: usize, edge: &mut Edge) -> Arc<Self> {
+        let issuer = edge.issuer.as_mut().expect("it does not run yet");
+        let rest = AtomicUsize::new(count);
+        let vault = Arc::clone(&issuer.vault);
+        let ending = Arc::new(Self { vault, rest, ended: Notify::new() });
+        issuer.vault = Arc::clone(&ending) as Arc<dyn Vault>;
+        ending
+    }
+
+    fn count(&self) {
+        if self.rest.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.ended.notify_one();
+        }
+    }
+}
+
+impl Vault for Ending {
+    fn load(&self, item: &Item) -> Result<(Option<Vec<u8>>, Version), VaultError> {
+        self.vault.load(item)
+    }
+
+    fn save(&self, item: &Item, content: &[u8], since: &Version) -> Result<Version, VaultError> {
+        let saved = self.vault.save(item, content, since);
+        self.count();
+        saved
+    }
+
+    fn remove(&self, item: &Item) -> Result<(), VaultError> {
+        let removed = self.vault.remove(item);
+        self.count();
+        removed
     }
 
     fn lease(&self) -> Result<Option<Box<dyn Lease>>, VaultError> {
@@ -395,6 +481,8 @@ fn config(dir: &tempfile::TempDir, pebble: &Pebble) -> Config {
         timers: Timers {
             scan: Duration::from_millis(200),
             poll: Duration::from_millis(50),
+            // Nobody answers there.
+            dns: Duration::from_millis(50),
             backoff: vec![Duration::from_millis(200)],
             ..Timers::default()
         },

@@ -1,20 +1,19 @@
 //! Whole attempts at the real Pebble. Records stand in a list: no name server is needed for what is shown here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use tokio::sync::Notify;
 use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::pebble::Settings;
 use xtask::real::{Front, Pebble};
 
 use super::*;
 use crate::cert::challenge::{Record, Solver};
-use crate::cert::vault::{Dir, Item, Lease, Vault, VaultError, Version};
+use crate::cert::vault::{Dir, Vault};
 use crate::config::{self, Eab, HookMode, HttpReq, Profile, Propagation, Timers};
 
 #[tokio::test]
@@ -27,34 +26,6 @@ async fn a_certificate_is_had_from_nothing_although_every_third_nonce_is_refused
     let most = world.records.most.load(Ordering::Relaxed);
     assert_eq!(most, 2, "an apex and its wildcard are proved by two records that stand together");
     assert_eq!((pebble.issued(), world.board.report().state.as_str()), (1, "finalized"));
-}
-
-/// Each point at which something is kept is one at which a process may end.
-#[tokio::test]
-async fn whatever_was_kept_last_the_next_one_goes_on_from_there_to_one_certificate() {
-    let pebble = Pebble::start(&always_valid()).expect("it starts");
-    let mut points = 0;
-    loop {
-        let world = World::new(&pebble.directory(), &pebble.roots_file());
-        let (before, end) = (pebble.issued(), points + 1);
-        let ended = Arc::new(Notify::new());
-        let vault =
-            Ending { vault: world.vault(), saves: AtomicUsize::new(0), end, ended: Arc::clone(&ended) };
-        let is_over = tokio::select! {
-            biased;
-            () = ended.notified() => false,
-            done = world.walk_in(Arc::new(vault)) => done.map(|_| true).expect("a certificate"),
-        };
-        if is_over {
-            break;
-        }
-        points = end;
-        let bundle = world.walk().await.unwrap_or_else(|failure| panic!("after {end}: {failure}"));
-        assert!(bundle.shown.names.are(&world.acme.names));
-        assert_eq!(world.records.list(), [], "after {end}");
-        assert_eq!(pebble.issued(), before + 1, "after {end}");
-    }
-    assert!(points >= 12, "only {points} points were tried");
 }
 
 #[tokio::test]
@@ -221,20 +192,14 @@ impl World {
         world
     }
 
-    fn vault(&self) -> Arc<dyn Vault> {
-        Arc::new(Dir::new(self.dir.path().join("edge")))
-    }
-
     fn desk(&self) -> Desk {
-        desk(self.vault())
+        let vault = Dir::new(self.dir.path().join("edge"));
+        let lease = vault.lease().expect("a folder").expect("nobody else has it");
+        Desk::new(Arc::new(vault), lease, "preview.test")
     }
 
     async fn walk(&self) -> Result<Bundle, Failure> {
-        self.walk_in(self.vault()).await
-    }
-
-    async fn walk_in(&self, vault: Arc<dyn Vault>) -> Result<Bundle, Failure> {
-        self.way(&desk(vault), None).await
+        self.way(&self.desk(), None).await
     }
 
     async fn walk_after(&self, bundle: &Bundle) -> Result<Bundle, Failure> {
@@ -243,17 +208,11 @@ impl World {
 
     async fn way(&self, desk: &Desk, replaces: Option<&Shown>) -> Result<Bundle, Failure> {
         let nobody = "127.0.0.1:9".parse().expect("an address");
-        let lookup = Lookup::new(&[nobody], Duration::from_secs(1)).expect("a resolver is given");
+        let lookup = Lookup::new(&[nobody], Duration::from_millis(50)).expect("a resolver is given");
         let Self { acme, records, board, .. } = self;
         let authority = &acme.authority;
         Way { acme, authority, desk, solver: records, lookup: &lookup, board, replaces }.walk().await
     }
-}
-
-fn desk(vault: Arc<dyn Vault>) -> Desk {
-    // What was dropped may still be writing.
-    let lease = xtask::real::poll("the lease", Duration::from_secs(10), || Ok(vault.lease()?));
-    Desk::new(vault, lease.expect("it is given back"), "preview.test")
 }
 
 fn acme(directory: &str, roots: &Path) -> Acme {
@@ -311,39 +270,5 @@ impl Solver for Records {
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner).retain(|it| it != record);
         ready(Ok(())).boxed()
-    }
-}
-
-/// A vault whose process ends after so many things were kept.
-struct Ending {
-    vault: Arc<dyn Vault>,
-    saves: AtomicUsize,
-    end: usize,
-    ended: Arc<Notify>,
-}
-
-impl Vault for Ending {
-    fn load(&self, item: &Item) -> Result<(Option<Vec<u8>>, Version), VaultError> {
-        self.vault.load(item)
-    }
-
-    fn save(&self, item: &Item, content: &[u8], since: &Version) -> Result<Version, VaultError> {
-        let saved = self.vault.save(item, content, since);
-        if self.saves.fetch_add(1, Ordering::Relaxed) + 1 == self.end {
-            self.ended.notify_one();
-        }
-        saved
-    }
-
-    fn remove(&self, item: &Item) -> Result<(), VaultError> {
-        self.vault.remove(item)
-    }
-
-    fn lease(&self) -> Result<Option<Box<dyn Lease>>, VaultError> {
-        self.vault.lease()
-    }
-
-    fn place(&self) -> PathBuf {
-        self.vault.place()
     }
 }
