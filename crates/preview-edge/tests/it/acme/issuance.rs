@@ -1,12 +1,15 @@
 //! From nothing to a certificate that clients accept.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use xtask::real::front::Resource;
+use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::{Browser, Front, Pebble, curl, pebble};
 
-use super::edges::{Scaled, Shipped};
+use super::edges::{Scaled, Shipped, acme, read};
 use super::world::{CHALLENGE, HOST, Special, World};
 use crate::client::SOON;
 
@@ -80,21 +83,50 @@ fn a_hook_written_for_lego_serves_as_it_is() {
 #[test]
 fn the_first_certificate_is_rehearsed_at_staging() {
     let world = World::new();
-    let dns = Some(world.named.place());
-    let staging = Pebble::start(&pebble::Settings { dns, nonce_reject: 0, ..pebble::Settings::default() });
-    let staging = staging.expect("Pebble");
-    let stage = Front::start(&staging).expect("a front");
-    // One file of roots serves both.
-    let both =
-        [world.front.roots_file(), stage.roots_file()].map(|it| std::fs::read(it).expect("roots")).concat();
-    let both = world.scratch.write("both.pem", both).expect("written");
+    let (staging, stage, both) = another(&world);
+    let (stage, rehearsed) = (Arc::new(stage), Arc::new(AtomicUsize::new(0)));
+    let (looked_at, seen) = (Arc::clone(&stage), Arc::clone(&rehearsed));
+    let look = move || seen.store(looked_at.count(Resource::Certificate), Ordering::Relaxed);
+    world.front.on(Resource::NewOrder, When::Always, Act::Before(Box::new(look)));
     let config = world.config_with(json!({ "staging": stage.directory(), "ca_roots_file": both }));
     let edge = Scaled::start(&config);
     edge.doors.certificate(&world.issuing_root());
-    assert_eq!((staging.orders(), world.pebble.orders()), (1, 1));
-    let first = |front: &Front| front.log().iter().position(|it| it.request.resource == Resource::NewOrder);
-    assert!(first(&stage).is_some() && first(&world.front).is_some());
+    assert_eq!((staging.issued(), world.pebble.issued()), (1, 1));
+    assert_eq!(rehearsed.load(Ordering::Relaxed), 1, "the rehearsal comes first");
     assert_eq!(world.left(), [""; 0]);
+}
+
+#[test]
+fn an_authority_that_fails_for_too_long_is_replaced_by_the_fallback() {
+    let world = World::new();
+    let (other, _, both) = another(&world);
+    let busy = Answer::problem(503, "serverInternal", "busy");
+    world.front.on(Resource::NewOrder, When::Always, Act::Answer(busy));
+    let fallback = json!({ "directory": other.directory() });
+    let mut config = read(&world.config_with(json!({ "fallback": fallback, "ca_roots_file": both })));
+    acme(&mut config).timers.fallback_after = Duration::from_secs(1);
+    let edge = Scaled::run(config);
+    let root = std::fs::read(other.issuing_root().expect("Pebble tells")).expect("a file");
+    edge.doors.certificate(&root);
+    assert_eq!((other.issued(), world.pebble.issued(), world.left()), (1, 0, vec![]));
+}
+
+#[test]
+fn a_certificate_of_our_own_may_be_shown_until_the_first_one_is_there() {
+    let world = World::new();
+    world.front.on(
+        Resource::NewOrder,
+        When::Always,
+        Act::Answer(Answer::problem(503, "serverInternal", "busy")),
+    );
+    let mut config = world.config();
+    config["edge"]["tls"]["until_first"] = json!("self_signed");
+    let edge = Scaled::start(&config);
+    let shown = || crate::certificates::s_client(edge.doors.https, HOST, &[]);
+    assert!(shown().contains("BEGIN CERTIFICATE"), "{}", shown());
+    assert!(edge.doors.shown(&world.issuing_root()).is_none());
+    world.front.clear();
+    edge.doors.certificate(&world.issuing_root());
 }
 
 #[test]
@@ -113,6 +145,16 @@ fn without_a_certificate_clients_get_an_alert_and_readiness_the_reason() {
     assert!(edge.doors.shown(&[]).is_none());
     let text = crate::certificates::s_client(edge.doors.https, HOST, &[]);
     assert!(!text.contains("BEGIN CERTIFICATE") && text.contains("alert"), "{text}");
+}
+
+/// A second authority that asks the world's name server, and a file with the roots of both.
+fn another(world: &World) -> (Pebble, Front, PathBuf) {
+    let settings = pebble::Settings { dns: Some(world.named.place()), nonce_reject: 0, ..Default::default() };
+    let pebble = Pebble::start(&settings).expect("Pebble");
+    let front = Front::start(&pebble).expect("a front");
+    let roots = [world.front.roots_file(), front.roots_file()].map(|it| std::fs::read(it).expect("roots"));
+    let both = world.scratch.write("both.pem", roots.concat()).expect("written");
+    (pebble, front, both)
 }
 
 /// The DNS names of a certificate (DER), sorted.

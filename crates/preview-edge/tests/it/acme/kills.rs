@@ -86,7 +86,7 @@ fn after_each_durable_write() {
     let world = World::new();
     for _ in 0..rounds() {
         let mut number = 1;
-        while Case::begin(&world, json!({}), &under).is_killed_after(number) {
+        while Case::begin(&world, json!({}), &under).killed_after(number) {
             number += 1;
         }
         assert!(number > 12, "only {number} durable writes were seen");
@@ -135,7 +135,7 @@ impl<'w> Case<'w> {
     }
 
     /// Whether there were so many changes of what is kept; then it was killed after the last, and all ended well.
-    fn is_killed_after(mut self, changes: u32) -> bool {
+    fn killed_after(mut self, changes: u32) -> bool {
         let (mut before, mut seen) = (self.kept(), 0);
         let came_so_far = poll_for("the change, or the attempt's end", PATIENCE, || {
             let now = self.kept();
