@@ -314,12 +314,16 @@ impl Failure {
 
     /// Who did not see a record where only the authority has looked.
     pub(crate) const AUTHORITY: &'static str = "the authority's resolver";
+    /// What servers that only the authority could not ask begin with; their domain follows.
+    pub(crate) const THEIR_SERVER: &'static str = "as the authority finds, a name server of ";
 
     /// Whether the authority looked for the record in vain: the next attempt rehearses first.
     #[must_use]
     pub fn is_validation(&self) -> bool {
-        if let Self::TxtNotSeen { ns, .. } = self {
-            return ns == Self::AUTHORITY;
+        match self {
+            Self::TxtNotSeen { ns, .. } => return ns == Self::AUTHORITY,
+            Self::DnsUnreachable { server, .. } => return server.starts_with(Self::THEIR_SERVER),
+            _ => {}
         }
         matches!(
             self,

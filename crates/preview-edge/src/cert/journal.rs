@@ -190,3 +190,140 @@ fn save<F: Serialize>(
     content.push(b'\n');
     vault.save(item, &content, since)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cert::plan::laws::standings;
+    use crate::cert::vault::Dir;
+
+    proptest! {
+        #[test]
+        fn a_standing_comes_back_as_it_was_saved(standing in standings()) {
+            let form = serde_json::to_vec(&form::Standing::from(&standing)).expect("it has a form");
+            let form: form::Standing = serde_json::from_slice(&form).expect("its own form");
+            prop_assert_eq!(Standing::try_from(form), Ok(standing));
+        }
+    }
+
+    #[test]
+    fn an_attempt_an_account_and_leftovers_come_back_as_they_were_saved() {
+        let (_place, vault) = vault();
+        let attempt = attempt();
+        let version = attempt.save(&vault, "set", &nothing(&vault)).expect("saved");
+        let further = Attempt { phase: Phase::Ready, order_url: None, ..attempt.clone() };
+        assert_eq!(Attempt::load(&vault, "set").expect("whole").0, Some(attempt));
+        further.save(&vault, "set", &version).expect("saved");
+        assert_eq!(Attempt::load(&vault, "set").expect("whole").0, Some(further.clone()));
+        assert!(matches!(further.save(&vault, "set", &version), Err(VaultError::Changed(_))));
+
+        let account = Account {
+            id: "https://ca.test/a/1".into(),
+            directory: "https://ca.test/dir".into(),
+            contact: Some("mailto:a@preview.test".into()),
+        };
+        account.save(&vault, "ca", &nothing(&vault)).expect("saved");
+        assert_eq!(Account::load(&vault, "ca").expect("whole").0, Some(account));
+
+        let leftovers = [Buried { solver: "exec".into(), record: record(), since: Wall::from_millis(7) }];
+        Buried::save_all(&leftovers, &vault, &nothing(&vault)).expect("saved");
+        assert_eq!(Buried::load_all(&vault).expect("whole").0, leftovers);
+    }
+
+    #[test]
+    fn what_was_never_saved_is_a_beginning() {
+        let (_place, vault) = vault();
+        assert_eq!(Standing::load(&vault, "set").expect("nothing").0, Standing::default());
+        assert_eq!(Attempt::load(&vault, "set").expect("nothing").0, None);
+        assert_eq!(Account::load(&vault, "ca").expect("nothing").0, None);
+        assert!(Buried::load_all(&vault).expect("nothing").0.is_empty());
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_passed_over() {
+        let (_place, vault) = vault();
+        attempt().save(&vault, "set", &nothing(&vault)).expect("saved");
+        let file = vault.place().join("certs/set/attempt.json");
+        let content = std::fs::read(&file).expect("there");
+        let mut value: Value = serde_json::from_slice(&content).expect("JSON");
+        value["colour"] = json!({"shade": 3});
+        value["txt"][0]["zone"] = json!("test");
+        std::fs::write(&file, value.to_string()).expect("ours");
+        assert_eq!(Attempt::load(&vault, "set").expect("whole").0, Some(attempt()));
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read() {
+        let (_place, vault) = vault();
+        let content = include_bytes!("journal/state-1.json");
+        vault.save(&Item::State("set".into()), content, &nothing(&vault)).expect("saved");
+        let (standing, _) = Standing::load(&vault, "set").expect("whole");
+        let pause = standing.pause.as_ref().expect("it waits");
+        assert_eq!((pause.until.as_secs(), pause.parked), (1_800_003_600, false));
+        assert_eq!((standing.failures, standing.issued.len()), (2, 1));
+        assert_eq!(
+            standing.ari.as_ref().and_then(|ari| ari.window).map(|(_, at)| at.as_secs()),
+            Some(1_805_184_100)
+        );
+    }
+
+    #[test]
+    fn damage_is_told_with_the_file_and_nothing_is_guessed() {
+        let (_place, vault) = vault();
+        let damages = [
+            &b"{\"phase\":"[..],
+            b"",
+            b"{\"phase\":\"backoff\"}",
+            b"{\"phase\":\"valid\",\"origin\":{\"certificate\":\"00\",\"authority\":\"a\",\"same_account\":true}}",
+            b"\xff\xfe",
+        ];
+        let mut version = nothing(&vault);
+        for damage in damages {
+            version = vault.save(&Item::State("set".into()), damage, &version).expect("saved");
+            let error = Standing::load(&vault, "set").expect_err("damaged").to_string();
+            assert!(error.contains("certs/set/state.json: is damaged"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_attempts_key_is_not_shown() {
+        assert!(!format!("{:?}", attempt()).contains("SECRET"));
+    }
+
+    fn attempt() -> Attempt {
+        Attempt {
+            authority: "ca".into(),
+            directory: "https://ca.test/dir".into(),
+            names: vec!["*.preview.test".into()],
+            since: Wall::from_millis(1_800_000_000_001),
+            order_url: Some("https://ca.test/order/1".into()),
+            key: "-----BEGIN PRIVATE KEY-----SECRET".into(),
+            phase: Phase::Presented,
+            txt: vec![Txt { solver: "rfc2136".into(), record: record(), done: true }],
+        }
+    }
+
+    fn record() -> Record {
+        Record {
+            fqdn: "_acme-challenge.preview.test".into(),
+            value: "value".into(),
+            domain: "preview.test".into(),
+            token: "token".into(),
+            key_authorization: "token.thumb".into(),
+        }
+    }
+
+    fn vault() -> (tempfile::TempDir, Dir) {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault = Dir::new(place.path().join("state"));
+        (place, vault)
+    }
+
+    /// The version of what is not there.
+    fn nothing(vault: &Dir) -> Version {
+        vault.load(&Item::Bundle("none".into())).expect("nothing").1
+    }
+}

@@ -51,10 +51,8 @@ impl Way<'_> {
         match self.walk_in_time().await {
             Err(Failure::AccountLost) => {
                 let authority = &self.authority.name;
-                tracing::warn!(
-                    authority,
-                    "the authority does not know the account any more, a new one is made"
-                );
+                let (code, hint) = (Failure::AccountLost.code().as_str(), Failure::AccountLost.hint());
+                tracing::warn!(authority, code, hint, "the account is not known any more, a new one is made");
                 self.end(Failure::AccountLost).await?;
                 self.desk.drop_account(authority).await?;
                 match self.walk_in_time().await {

@@ -1,6 +1,7 @@
 //! What is due: whom to ask for a certificate, and when (`docs/acme.md` §6). Clock and dice come in as arguments.
 
 mod standing;
+mod budget;
 
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ pub(crate) fn next(standing: &Standing, facts: Option<&Facts>, policy: &Policy, 
         };
     }
     let whom = standing.whom(policy, now);
-    let free = standing.free_at(whom, policy, now);
+    let free = standing.free_at(whom, facts, policy, now);
     if now < free {
         return Step::Wait { until: free.min(look) };
     }
@@ -179,3 +180,10 @@ fn portion(of: Duration, draw: u64) -> Duration {
 fn before(moment: Wall, by: Duration) -> Wall {
     Wall::from_millis(moment.as_millis().saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(super) mod laws;
+#[cfg(test)]
+mod year;

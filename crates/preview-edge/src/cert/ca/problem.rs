@@ -71,7 +71,7 @@ pub(super) fn of_challenge(problem: &Problem, fqdn: &str, domain: &str, terms: &
             } else if more >= MANY || has(&["overflow", "truncated"]) {
                 Failure::TxtTooMany { fqdn: fqdn.to_owned(), count: more + 1 }
             } else if has(&["timed out", "timeout", "networking error", "refused", "no route"]) {
-                Failure::DnsUnreachable { server: format!("a name server of {domain}"), reason: said }
+                Failure::DnsUnreachable { server: format!("{}{domain}", Failure::THEIR_SERVER), reason: said }
             } else if has(&["no txt record", "nxdomain", "no such host"]) {
                 Failure::TxtNotSeen { fqdn: fqdn.to_owned(), ns: Failure::AUTHORITY.to_owned() }
             } else {
@@ -289,18 +289,17 @@ mod tests {
                 "dns",
                 "DNS problem: query timed out looking up TXT for _acme-challenge.example.com",
                 Failure::DnsUnreachable {
-                    server: "a name server of example.com".to_owned(),
+                    server: "as the authority finds, a name server of example.com".to_owned(),
                     reason: "DNS problem: query timed out looking up TXT for _acme-challenge.example.com"
                         .to_owned(),
                 },
             ),
             ("rejectedIdentifier", "no", Failure::NameForbidden("no".to_owned())),
         ] {
-            assert_eq!(
-                of_challenge(&problem(kind, said), fqdn, domain, &terms()),
-                expected,
-                "{kind}: {said}"
-            );
+            let found = of_challenge(&problem(kind, said), fqdn, domain, &terms());
+            assert_eq!(found, expected, "{kind}: {said}");
+            let counts = found.is_validation() || matches!(found, Failure::NameForbidden(_));
+            assert!(counts, "{found}: the authority counts it, and so must the edge's own budget");
         }
     }
 

@@ -89,6 +89,8 @@ impl<'i> Shift<'i> {
                         tracing::error!(%failure, hint = failure.hint(), "certificates cannot be looked after now");
                     }
                     self.trouble = Some(failure);
+                    // A sweep that is due waits too: it may be what cannot be done.
+                    self.next_sweep = self.next_sweep.max(Instant::now() + self.issuer.retry());
                     wall() + self.issuer.retry()
                 }
             };
@@ -115,7 +117,7 @@ impl<'i> Shift<'i> {
     pub(super) async fn ask(&mut self, force: bool) -> Result<(), Failure> {
         let (now, facts) = (wall(), self.issuer.facts());
         if force || self.standing.due(facts.as_ref(), &self.issuer.policy) <= now {
-            self.standing.ask_now(&self.issuer.policy, now)?;
+            self.standing.ask_now(facts.as_ref(), &self.issuer.policy, now)?;
             self.is_new = true;
         }
         self.keep().await
@@ -256,7 +258,8 @@ impl<'i> Shift<'i> {
                 self.standing.told_window(&facts, window, Some(again), timers, now, draw());
             }
             Err(failure) => {
-                tracing::debug!(%failure, "renewal goes by the certificate's lifetime");
+                let (code, hint) = (failure.code().as_str(), failure.hint());
+                tracing::info!(code, %failure, hint, "renewal goes by the certificate's lifetime");
                 self.standing.ari_failed(&facts, &failure, timers, now);
             }
         }

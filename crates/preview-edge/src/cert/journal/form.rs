@@ -351,5 +351,5 @@ impl TryFrom<Account> for journal::Account {
 fn fingerprint(hex: &str) -> Result<Fingerprint, String> {
     let bytes = HEXLOWER.decode(hex.as_bytes()).ok();
     let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    bytes.map(Fingerprint).ok_or_else(|| format!("{hex:?} is no fingerprint of a certificate"))
+    bytes.map(Fingerprint).ok_or_else(|| format!("{hex:?} is no fingerprint"))
 }

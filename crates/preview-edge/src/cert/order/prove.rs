@@ -6,7 +6,7 @@ use crate::cert::Failure;
 use crate::cert::ca::{Order, Proof};
 use crate::cert::challenge::Record;
 use crate::cert::journal::{Attempt, Phase, Txt};
-use crate::config::Check;
+use crate::config::{Check, DnsMode, Solver};
 
 impl Way<'_> {
     /// Proves what is still to be proved. Records of one name, as an apex and its wildcard need them, stand together.
@@ -22,6 +22,10 @@ impl Way<'_> {
         self.reach(attempt, Phase::Presented).await?;
         for record in &records {
             let seen = self.lookup.seen(record, self.acme.propagation, self.acme.timers.look).await;
+            let seen = match seen {
+                Err(failure) => Err(self.reason(record, failure).await),
+                seen => seen,
+            };
             self.count("seen", seen)?;
         }
         self.reach(attempt, Phase::Seen).await?;
@@ -31,6 +35,21 @@ impl Way<'_> {
             self.count("validate", order.set_ready(proof).await)?;
         }
         self.count("validate", order.validated(self.acme.timers.poll).await)
+    }
+
+    /// Why a record is not seen. Where our own server shows it, most often since the parent leads elsewhere.
+    async fn reason(&self, record: &Record, failure: Failure) -> Failure {
+        let (Solver::Builtin(dns), Failure::TxtNotSeen { .. }) = (&self.acme.solver, &failure) else {
+            return failure;
+        };
+        let zone = match dns.mode {
+            DnsMode::Challenge => &record.fqdn,
+            DnsMode::Zone => &dns.base,
+        };
+        match self.lookup.delegated(zone, &dns.ns).await {
+            Err(missing @ Failure::DelegationMissing { .. }) => missing,
+            _ => failure,
+        }
     }
 
     /// Removes all records of the attempt. What cannot be removed now is remembered, and tried again later.

@@ -9,8 +9,6 @@ use super::{Facts, Fingerprint, Policy, Whom, portion};
 use crate::cert::{Cause, Failure};
 use crate::config::Timers;
 
-/// Failed validations are counted within this span: as long as authorities look back (ACME.md §4).
-const HOUR: Duration = Duration::from_hours(1);
 /// After this many failures in a row of the rehearsing authority itself, its rehearsal is dispensed with: it must
 /// not be what a renewal fails by.
 const NO_REHEARSAL: u32 = 3;
@@ -170,8 +168,13 @@ impl Standing {
     ///
     /// # Errors
     /// [`Failure::RateLimited`] if the budget is used up; then nothing is remembered of the wish.
-    pub(crate) fn ask_now(&mut self, policy: &Policy, now: Wall) -> Result<(), Failure> {
-        if let Some(limited) = self.budget(self.whom(policy, now), policy, now) {
+    pub(crate) fn ask_now(
+        &mut self,
+        facts: Option<&Facts>,
+        policy: &Policy,
+        now: Wall,
+    ) -> Result<(), Failure> {
+        if let Some(limited) = self.budget(self.whom(policy, now), facts, policy, now) {
             return Err(limited);
         }
         self.asked = true;
@@ -200,18 +203,19 @@ impl Standing {
     /// Brings moments that lie ahead of the clock back to it: it was set back, and they would block for as long as
     /// it was wrong. Says whether there were any; then it is to be saved.
     pub(crate) fn mend(&mut self, timers: &Timers, now: Wall) -> bool {
-        let was = self.clone();
-        self.failing_since = self.failing_since.map(|since| since.min(now));
-        self.failed_at.iter_mut().for_each(|at| *at = now.min(*at));
-        self.issued.iter_mut().for_each(|issued| issued.at = now.min(issued.at));
-        if let Some(pause) = self.pause.as_mut().filter(|pause| now < pause.since) {
-            pause.until = now + pause.until.since(pause.since);
-            pause.since = now;
+        let mut ahead = false;
+        let noted = self.failing_since.iter_mut().chain(&mut self.failed_at);
+        for moment in noted.chain(self.issued.iter_mut().map(|issued| &mut issued.at)) {
+            ahead |= bring_back(moment, now);
         }
-        if let Some(ari) = &mut self.ari {
-            ari.poll = ari.poll.min(now + timers.ari.1);
+        if let Some(pause) = &mut self.pause {
+            let length = pause.until.since(pause.since);
+            if bring_back(&mut pause.since, now) {
+                pause.until = now + length;
+                ahead = true;
+            }
         }
-        *self != was
+        ahead | self.ari.as_mut().is_some_and(|ari| bring_back(&mut ari.poll, now + timers.ari.1))
     }
 
     /// What a failure says beyond that there was one.
@@ -286,41 +290,6 @@ impl Standing {
         Whom::First
     }
 
-    /// When pause and budget let `whom` be asked; in the past if they do.
-    pub(crate) fn free_at(&self, whom: Whom, policy: &Policy, now: Wall) -> Wall {
-        let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
-        match self.budget(whom, policy, now) {
-            Some(Failure::RateLimited { until, .. }) => paused.max(until),
-            _ => paused,
-        }
-    }
-
-    /// What of the edge's own budget forbids to ask `whom` at `now`, as [`Failure::RateLimited`].
-    pub(crate) fn budget(&self, whom: Whom, policy: &Policy, now: Wall) -> Option<Failure> {
-        let timers = &policy.timers;
-        if let Some(until) = full(self.issued_for(policy), timers.budget, timers.budget_span, now) {
-            let limit = format!(
-                "the edge's own budget of {} certificates of these names within {} h is used up",
-                timers.budget,
-                timers.budget_span.as_secs() / 3600
-            );
-            return Some(Failure::RateLimited { limit, until });
-        }
-        if whom == Whom::Staging {
-            return None;
-        }
-        let until = full(self.failed_at.iter().copied(), timers.failures, HOUR, now)?;
-        let limit = format!("{} validations or more have failed within an hour", timers.failures);
-        Some(Failure::RateLimited { limit, until })
-    }
-
-    /// How many certificates the budget leaves.
-    pub(crate) fn budget_left(&self, policy: &Policy, now: Wall) -> u32 {
-        let span = policy.timers.budget_span;
-        let spent = self.issued_for(policy).filter(|at| now < *at + span).count();
-        policy.timers.budget.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
-    }
-
     /// Why there is no better certificate than the one in force: the last failure, else the budget. `None` if
     /// nothing is wrong, or nothing is due yet.
     pub(crate) fn cause(&self, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Option<Cause> {
@@ -328,7 +297,7 @@ impl Standing {
             return Some(pause.cause.clone());
         }
         let is_due = self.due(facts, policy) <= now;
-        let limited = self.budget(self.whom(policy, now), policy, now).filter(|_| is_due)?;
+        let limited = self.budget(self.whom(policy, now), facts, policy, now).filter(|_| is_due)?;
         Some(Cause::from(&limited))
     }
 
@@ -346,16 +315,12 @@ impl Standing {
     }
 
     /// Whether it is from an authority that the operator no longer wants.
-    fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
+    pub(super) fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
         self.origin_of(facts).is_some_and(|origin| policy.whom(&origin.authority).is_none())
     }
 
     fn origin_of(&self, facts: &Facts) -> Option<&Origin> {
         self.origin.as_ref().filter(|origin| origin.certificate == facts.id)
-    }
-
-    fn issued_for(&self, policy: &Policy) -> impl Iterator<Item = Wall> {
-        self.issued.iter().filter(|issued| issued.names == policy.names).map(|issued| issued.at)
     }
 }
 
@@ -383,12 +348,11 @@ fn spend_half(wait: Duration, facts: Option<&Facts>, timers: &Timers, now: Wall)
     wait.min((rest / 2).max(least))
 }
 
-/// When the oldest of the last `most` events leaves the span, if so many lie within it.
-fn full(events: impl Iterator<Item = Wall>, most: u32, span: Duration, now: Wall) -> Option<Wall> {
-    let mut ends: Vec<_> = events.map(|at| at + span).filter(|end| now < *end).collect();
-    ends.sort_unstable();
-    let spare = ends.len().checked_sub(usize::try_from(most).unwrap_or(usize::MAX))?;
-    Some(ends.get(spare).copied().unwrap_or(now + span))
+/// Whether the moment lay after `latest`, where it is now.
+fn bring_back(moment: &mut Wall, latest: Wall) -> bool {
+    let ahead = latest < *moment;
+    *moment = latest.min(*moment);
+    ahead
 }
 
 fn forget<T>(events: &mut Vec<T>) {

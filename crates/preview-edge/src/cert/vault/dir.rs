@@ -26,7 +26,7 @@ impl Dir {
     }
 
     /// The sets of names of which something is kept, sorted. Needs no lease.
-    #[expect(dead_code, reason = "`preview certs list` is on its way")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "`preview certs list` is on its way"))]
     pub(crate) fn sets(&self) -> Result<Vec<String>, VaultError> {
         let folder = self.root.join("certs");
         let failed = |error| state::io_error(&folder, "list", error);
@@ -117,4 +117,135 @@ impl Lease for Held {
 
 fn version(content: Option<&[u8]>) -> Version {
     Version(content.map(|content| Sha256::digest(content).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn items_lie_where_the_specification_says_and_closed_to_others() {
+        let (_place, vault) = vault();
+        let items = [
+            (Item::AccountKey("letsencrypt".into()), "acme/letsencrypt/account.key"),
+            (Item::Account("letsencrypt".into()), "acme/letsencrypt/account.json"),
+            (Item::Bundle("preview.test".into()), "certs/preview.test/bundle.pem"),
+            (Item::Previous("preview.test".into()), "certs/preview.test/prev.pem"),
+            (Item::State("preview.test".into()), "certs/preview.test/state.json"),
+            (Item::Attempt("preview.test".into()), "certs/preview.test/attempt.json"),
+            (Item::Graveyard, "txt-graveyard.json"),
+        ];
+        for (item, path) in items {
+            let (before, version) = vault.load(&item).expect("nothing is no error");
+            assert_eq!(before, None);
+            vault.save(&item, path.as_bytes(), &version).expect("saved");
+            assert_eq!(vault.load(&item).expect("loaded").0.as_deref(), Some(path.as_bytes()));
+            let file = vault.place().join(path);
+            assert_eq!(mode(&file), 0o600, "{path}");
+            for folder in file.ancestors().skip(1).take_while(|folder| folder.starts_with(vault.place())) {
+                assert_eq!(mode(folder), 0o700, "{}", folder.display());
+            }
+            vault.remove(&item).expect("removed");
+            vault.remove(&item).expect("again");
+            assert_eq!(vault.load(&item).expect("gone").0, None);
+        }
+        assert_eq!(vault.sets().expect("listed"), ["preview.test"]);
+    }
+
+    #[test]
+    fn a_save_does_not_take_the_place_of_what_another_edge_has_saved() {
+        let (_place, vault) = vault();
+        let item = Item::State("preview.test".into());
+        let (_, nothing) = vault.load(&item).expect("nothing");
+        let first = vault.save(&item, b"1", &nothing).expect("saved");
+        assert!(matches!(vault.save(&item, b"2", &nothing), Err(VaultError::Changed(_))));
+        let second = vault.save(&item, b"2", &first).expect("saved");
+        assert_eq!(vault.load(&item).expect("there"), (Some(b"2".to_vec()), second));
+        vault.remove(&item).expect("removed");
+        assert!(matches!(vault.save(&item, b"3", &first), Err(VaultError::Changed(_))));
+    }
+
+    #[test]
+    fn one_edge_has_the_lease_until_it_drops_it() {
+        let (place, vault) = vault();
+        let lease = vault.lease().expect("a folder").expect("free");
+        let other = Dir::new(place.path().join("state"));
+        assert!(other.lease().expect("a folder").is_none());
+        assert!(lease.holds());
+        drop(lease);
+        assert!(other.lease().expect("a folder").is_some());
+    }
+
+    #[test]
+    fn a_lease_ends_when_somebody_removes_its_file() {
+        let (_place, vault) = vault();
+        let lease = vault.lease().expect("a folder").expect("free");
+        fs::remove_file(vault.place().join("acme/lock")).expect("there");
+        assert!(!lease.holds());
+        let next = vault.lease().expect("a folder").expect("free again");
+        assert!(next.holds() && !lease.holds());
+    }
+
+    #[test]
+    fn folders_and_files_that_others_may_look_into_are_refused() {
+        let (_place, vault) = vault();
+        let item = Item::AccountKey("letsencrypt".into());
+        vault.save(&item, b"key", &Version(None)).expect("saved");
+        for path in ["acme/letsencrypt/account.key", "acme/letsencrypt", "acme", ""] {
+            let path = vault.place().join(path);
+            let closed = mode(&path);
+            fs::set_permissions(&path, fs::Permissions::from_mode(closed | 0o040)).expect("ours");
+            let refusal = vault.load(&item).expect_err("open").to_string();
+            assert!(refusal.contains("must be closed"), "{}: {refusal}", path.display());
+            assert!(vault.save(&item, b"new", &Version(None)).is_err());
+            fs::set_permissions(&path, fs::Permissions::from_mode(closed)).expect("ours");
+        }
+        assert_eq!(vault.load(&item).expect("closed again").0.as_deref(), Some(&b"key"[..]));
+    }
+
+    #[test]
+    fn planted_links_are_refused() {
+        let (place, vault) = vault();
+        let elsewhere = place.path().join("elsewhere");
+        state::make_folder(&elsewhere).expect("made");
+        state::make_folder(&vault.place().join("certs")).expect("made");
+        symlink(&elsewhere, vault.place().join("certs/preview.test")).expect("linked");
+        let item = Item::Bundle("preview.test".into());
+        assert!(matches!(vault.load(&item), Err(VaultError::State(StateError::Kind { .. }))));
+        assert!(vault.save(&item, b"key", &Version(None)).is_err());
+        assert_eq!(fs::read_dir(&elsewhere).expect("there").count(), 0);
+        state::make_folder(&vault.place().join("acme")).expect("made");
+        symlink("/etc/passwd", vault.place().join("acme/lock")).expect("linked");
+        assert!(vault.lease().is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_a_path_leads_nowhere() {
+        let (_place, vault) = vault();
+        for name in ["..", "a/b", "/etc", "", "."] {
+            let refused = vault.load(&Item::Bundle(name.to_owned()));
+            assert!(matches!(refused, Err(VaultError::State(StateError::Kind { .. }))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_vault_that_is_not_there_yet_is_empty_and_stays_unmade_by_reading() {
+        let (_place, vault) = vault();
+        assert_eq!(vault.load(&Item::Graveyard).expect("nothing").0, None);
+        assert!(vault.sets().expect("none").is_empty());
+        vault.remove(&Item::Bundle("preview.test".into())).expect("nothing to remove");
+        assert!(!vault.place().exists());
+    }
+
+    fn vault() -> (tempfile::TempDir, Dir) {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault = Dir::new(place.path().join("state"));
+        (place, vault)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).expect("there").permissions().mode() & 0o7777
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
+use xtask::real::front::Resource;
 use xtask::real::{dig, free_address, named, pebble};
 
 use super::edges::Scaled;
@@ -40,6 +41,22 @@ fn in_challenge_mode_one_ns_record_in_the_parent_zone_is_all() {
     edge.doors.certificate(&world.issuing_root());
     assert_eq!(world.pebble.issued(), 1);
     assert_eq!(dig::txt(own, CHALLENGE).expect("it answers"), [""; 0]);
+}
+
+#[test]
+fn a_parent_that_does_not_delegate_is_told_with_the_record_to_set() {
+    let own = free_address().expect("an address");
+    let world = World::with(Special {
+        named: named::Setup { recursion: true, ..named::Setup::default() },
+        grants: Vec::new(),
+        ..Special::default()
+    });
+    let mut acme = built_in(own);
+    super::world::merge(&mut acme, json!({ "propagation": { "timeout": "1s" } }));
+    let edge = Scaled::start(&world.config_with(acme));
+    let cause = super::edges::cause(&edge.doors, "cert_delegation_missing");
+    assert!(cause.hint.contains("_acme-challenge.preview.test. NS"), "{cause:?}");
+    assert_eq!(world.front.count(Resource::Challenge), 0);
 }
 
 fn built_in(at: Ipv4Addr) -> Value {

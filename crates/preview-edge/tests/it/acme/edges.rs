@@ -157,14 +157,6 @@ pub(crate) fn renew(state_dir: &Path) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
-/// Waits until the edge has counted a step that ended with this code, whether or not all is well by now.
-pub(crate) fn told(doors: &Doors, code: &str) {
-    let metrics =
-        || curl::curl(&[format!("http://{}/metrics", doors.ops)]).map(|it| it.body).unwrap_or_default();
-    let found = poll_for(code, PATIENCE, || metrics().contains(&format!("result=\"{code}\"")).then_some(()));
-    found.unwrap_or_else(|error| panic!("{error}: {}", metrics()));
-}
-
 /// The cause with this code, wherever in the report it stands.
 fn find(report: &Value, code: &str) -> Option<Cause> {
     match report {

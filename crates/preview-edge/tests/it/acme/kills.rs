@@ -78,6 +78,21 @@ fn around_the_change_of_a_record() {
 }
 
 #[test]
+fn with_an_order_that_the_authority_forgets_before_the_next_start_its_record_is_removed_all_the_same() {
+    let mut world = World::new();
+    for _ in 0..rounds() {
+        let armed = world.scratch.write("armed", "").expect("written");
+        let kill = format!("[ $1 = present ] && rm {} 2>/dev/null && kill -9 $PPID", armed.display());
+        let hook = hook::updating(&world, "", &format!("{kill}\nexit 0"));
+        let Case { folder, mut edge, .. } = Case::begin(&world, hook, &[]);
+        edge.process.wait(PATIENCE).expect("it is killed");
+        poll_for("its record", SOON, || (!world.left().is_empty()).then_some(())).expect("it stands there");
+        world.pebble.restart().expect("it starts again");
+        Case { world: &world, issued: 0, folder, edge }.ends_well("the authority restarted");
+    }
+}
+
+#[test]
 fn after_each_durable_write() {
     // Each write rests a while before the program goes on, and meets its end in that rest.
     const CALLS: &str = "rename,renameat,renameat2,unlink,unlinkat";

@@ -4,9 +4,10 @@ use serde_json::json;
 use xtask::real::front::Resource;
 use xtask::real::pebble;
 
-use super::super::edges::{Scaled, cause, renew, told};
+use super::super::edges::{Scaled, Shipped, cause, renew};
 use super::super::world::{Special, World, close};
 use super::fails;
+use crate::client::SOON;
 
 /// HMAC key of the binding that the authority knows, base64url.
 const SECRET: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
@@ -93,12 +94,14 @@ fn a_profile_that_fits_servers_is_taken_where_the_directory_lists_it() {
 #[test]
 fn an_authority_that_has_forgotten_the_account_gets_a_new_one() {
     let mut world = World::new();
-    let edge = Scaled::start(&world.config());
+    let mut edge = Shipped::start(world.scratch.path(), &world.config(), &[]);
     edge.doors.certificate(&world.issuing_root());
     world.pebble.restart().expect("it starts again");
     renew(&world.state_dir());
     edge.doors.certificate(&world.issuing_root());
-    told(&edge.doors, "cert_account_lost");
+    // By then all is well again, so the log tells it.
+    let line = edge.process.wait_for_line("cert_account_lost", SOON).expect("it is told");
+    assert!(line.contains("accounturi"), "{line}");
     assert_eq!((world.pebble.issued(), world.left()), (1, vec![]));
 }
 

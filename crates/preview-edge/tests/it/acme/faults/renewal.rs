@@ -5,7 +5,7 @@ use std::time::Duration;
 use xtask::real::front::{Act, Answer, Request, Resource, When};
 use xtask::real::{pebble, poll_for};
 
-use super::super::edges::{Scaled, told};
+use super::super::edges::{Scaled, Shipped};
 use super::super::renewal::at_once;
 use super::super::world::{PATIENCE, Special, World};
 
@@ -38,9 +38,11 @@ fn without_renewal_information_the_lifetime_decides() {
         special.pebble = pebble::Settings { validity: Some(Duration::from_secs(10)), ..special.pebble };
         let world = World::with(special);
         world.front.offer_renewal_info(move |_| answer.clone());
-        let edge = Scaled::start(&world.config());
+        let mut edge = Shipped::start(world.scratch.path(), &world.config(), &[]);
         let first = edge.doors.certificate(&world.issuing_root());
-        told(&edge.doors, "cert_ari_unavailable");
+        // Nothing is wrong with the certificate, so the log tells it.
+        let line = edge.process.wait_for_line("cert_ari_unavailable", PATIENCE).expect("it is told");
+        assert!(line.contains("lifetime decides"), "{line}");
         let next = || edge.doors.shown(&world.issuing_root()).filter(|shown| *shown != first);
         poll_for("its renewal", PATIENCE, next).expect("by lifetime");
     }
