@@ -65,6 +65,9 @@ fn tell(context: &Context, pair: &Pair) {
     for note in &pair.notes {
         output.warn(note);
     }
+    if context.settings.text("edge.tls.mode") == Some("acme") && !pair.https().is_empty() {
+        output.note("certificate: ordered by itself; `preview certs list` says how far it is");
+    }
     output.note("next: `preview run -- npm run dev`, or `preview attach PORT`; Ctrl-C stops");
 }
 

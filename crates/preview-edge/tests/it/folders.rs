@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use preview_edge::config::{Config, TlsSource};
-use xtask::real::{Authority, Certificate, Scratch, poll_for};
+use xtask::real::{Authority, Browser, Certificate, Scratch, poll_for};
 
 use crate::client::SOON;
 use crate::edge::Edge;
@@ -37,6 +37,23 @@ fn before_the_first_pair_https_refuses_and_http_says_why_and_afterwards_all_is_w
     let moved = get(edge.http, HOST, "/a?b", "");
     assert!(moved.header("location").starts_with("https://app.preview.test"), "{}", moved.header("location"));
     assert_eq!(moved.status(), 301);
+}
+
+#[test]
+fn the_page_that_says_the_certificate_is_on_its_way_goes_on_by_itself_once_it_is_there() {
+    let (scratch, authority, edge) = waiting();
+    let https = edge.https.expect("served").to_string();
+    let browser = Browser::new()
+        .trust(&authority.root)
+        .resolve("*.preview.test:80", &edge.http.to_string())
+        .resolve("*.preview.test:443", &https);
+    let mut tab = browser.tab().expect("a tab");
+    assert_eq!(tab.go(&format!("http://{HOST}/start?x=1")).expect("an answer"), Some(503));
+    tab.wait_for_text("The certificate is on its way").expect("it says so");
+    tab.wait_for_text("preview certs list").expect("and what to do");
+    install(&authority.issue(&["*.preview.test"]).expect("openssl"), &scratch.join("pairs"), "wild");
+    tab.wait_for_text("There is no preview here").expect("the page behind it");
+    assert_eq!(tab.url().expect("its address"), format!("https://{HOST}/start?x=1"));
 }
 
 #[test]

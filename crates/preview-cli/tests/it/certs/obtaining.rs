@@ -69,6 +69,24 @@ fn a_running_edge_is_followed_until_its_new_certificate_is_in_force() {
 }
 
 #[test]
+fn up_with_a_domain_gets_its_certificate_by_itself() {
+    let world = World::new();
+    let config = world.config();
+    world.configure(&config);
+    let mut up = world.home.start(&["up", "--domain", "test"], world.home.path());
+    up.wait_for_line("`preview certs list` says how far it is", SOON).expect("it serves, and says so");
+    let list = || world.home.json(&["certs", "list"]);
+    let valid = || Some(list()).filter(|it| it["state"] == "valid");
+    let list = poll_for("a certificate", SOON, valid).expect("it is ordered");
+    assert_eq!(list["names"], json!(["*.preview.test"]));
+    let root = world.pebble.issuing_root().expect("Pebble tells").display().to_string();
+    let https = config["edge"]["https"].as_str().expect("a place");
+    let to = format!("::{https}");
+    let answer = curl(&["--cacert", &root, "--connect-to", &to, "https://app.preview.test/"]);
+    assert_eq!(answer.expect("curl accepts the certificate").status, 502);
+}
+
+#[test]
 fn an_authority_that_is_down_is_named_with_what_to_do_by_an_edge_and_without_one() {
     let mut world = World::new();
     let config = world.config_with(json!({ "directory": world.pebble.directory() }));
