@@ -79,18 +79,34 @@ async fn follow(
         sleep(LOOK).await;
         let report = running.report().await?.unwrap_or_default();
         steps.see(&report, tell);
-        let is_new = report.not_before != before.not_before || report.not_after != before.not_after;
-        let has_failed = report.failures > before.failures || report.next_attempt != before.next_attempt;
-        match report.state.as_str() {
-            "valid" if is_new || steps.any => return Ok(report),
-            "backoff" | "parked" if steps.any || has_failed => return Err(amiss(&report)),
-            // It was told why nothing can be ordered now, and has not begun.
-            _ if !steps.any && report.cause.is_some() && report.cause != before.cause => {
-                return Err(amiss(&report));
-            }
-            _ if !steps.any && Instant::now() > patience => return Err(amiss(&report)),
-            _ => {}
+        let patient = Instant::now() < patience;
+        match judge(before, &report, steps.any, patient) {
+            Verdict::Made => return Ok(report),
+            Verdict::Failed => return Err(amiss(&report)),
+            Verdict::Wait => {}
         }
+    }
+}
+
+/// What a report of an edge that was told to renew means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Made,
+    Failed,
+    Wait,
+}
+
+/// Judges a report by the one before; `has_begun` if an attempt was seen since, `patient` while one may still begin.
+fn judge(before: &Report, report: &Report, has_begun: bool, patient: bool) -> Verdict {
+    let is_new = report.not_before != before.not_before || report.not_after != before.not_after;
+    let has_failed = report.failures > before.failures || report.next_attempt != before.next_attempt;
+    match report.state.as_str() {
+        "valid" if is_new || has_begun => Verdict::Made,
+        "backoff" | "parked" if has_begun || has_failed => Verdict::Failed,
+        // It says why nothing can be ordered now, and has not begun.
+        _ if !has_begun && report.cause.is_some() && report.cause != before.cause => Verdict::Failed,
+        _ if !has_begun && !patient => Verdict::Failed,
+        _ => Verdict::Wait,
     }
 }
 
@@ -123,5 +139,35 @@ impl Steps {
             self.last = Some(now);
             tell(report);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::{Cause, Failure};
+
+    #[test]
+    fn the_certificate_that_was_there_before_is_not_the_new_one() {
+        let before = report("valid", 10);
+        assert_eq!(judge(&before, &report("valid", 10), false, true), Verdict::Wait);
+        assert_eq!(judge(&before, &report("ordered", 10), true, true), Verdict::Wait);
+        assert_eq!(judge(&before, &report("valid", 10), true, true), Verdict::Made);
+        assert_eq!(judge(&before, &report("valid", 20), false, true), Verdict::Made, "faster than we look");
+        assert_eq!(judge(&before, &report("valid", 10), false, false), Verdict::Failed, "nobody takes it up");
+    }
+
+    #[test]
+    fn the_pause_that_was_there_before_is_not_the_new_failure() {
+        let paused = |failures| Report { failures, ..report("backoff", 10) };
+        assert_eq!(judge(&paused(1), &paused(1), false, true), Verdict::Wait);
+        assert_eq!(judge(&paused(1), &paused(2), false, true), Verdict::Failed);
+        assert_eq!(judge(&paused(1), &paused(1), true, true), Verdict::Failed);
+        let refused = Report { cause: Some(Cause::from(&Failure::BadNonce)), ..report("valid", 10) };
+        assert_eq!(judge(&report("valid", 10), &refused, false, true), Verdict::Failed, "the budget, say");
+    }
+
+    fn report(state: &str, not_after: u64) -> Report {
+        Report { state: state.to_owned(), not_after: Some(not_after), ..Report::default() }
     }
 }
