@@ -1,7 +1,6 @@
 //! A vault in a folder of the edge's host. Folders are 0700, files 0600; anything wider, and any link, is refused.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -23,22 +22,6 @@ impl Dir {
     /// The vault in `root`, which need not be there yet.
     pub(crate) const fn new(root: PathBuf) -> Self {
         Self { root, writing: Mutex::new(()) }
-    }
-
-    /// The sets of names of which something is kept, sorted. Needs no lease.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`preview certs list` is on its way"))]
-    pub(crate) fn sets(&self) -> Result<Vec<String>, VaultError> {
-        let folder = self.root.join("certs");
-        let failed = |error| state::io_error(&folder, "list", error);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(error).into()),
-        };
-        let names = entries.map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().ok()));
-        let mut sets: Vec<_> = names.filter_map(Result::transpose).collect::<Result<_, StateError>>()?;
-        sets.sort_unstable();
-        Ok(sets)
     }
 
     /// The item's file, in folders that are checked, and made if need be.
@@ -151,7 +134,6 @@ mod tests {
             vault.remove(&item).expect("again");
             assert_eq!(vault.load(&item).expect("gone").0, None);
         }
-        assert_eq!(vault.sets().expect("listed"), ["preview.test"]);
     }
 
     #[test]
@@ -234,7 +216,6 @@ mod tests {
     fn a_vault_that_is_not_there_yet_is_empty_and_stays_unmade_by_reading() {
         let (_place, vault) = vault();
         assert_eq!(vault.load(&Item::Graveyard).expect("nothing").0, None);
-        assert!(vault.sets().expect("none").is_empty());
         vault.remove(&Item::Bundle("preview.test".into())).expect("nothing to remove");
         assert!(!vault.place().exists());
     }
