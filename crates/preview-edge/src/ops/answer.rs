@@ -40,8 +40,8 @@ pub(super) fn answer<B>(request: &Request<B>, door: Door, facts: &Facts, now: Wa
     }
     match (request.method(), request.uri().path(), door) {
         (&Method::GET, "/metrics", _) => metrics(facts),
-        (&Method::GET, "/health" | "/healthz", _) => health(facts),
-        (&Method::GET, "/ready", _) => ready(facts, now),
+        (&Method::GET, "/health" | "/healthz", _) => health(facts, door),
+        (&Method::GET, "/ready", _) => ready(facts, door, now),
         (&Method::POST, "/certs/renew", Door::Control) => ask(facts, Ask::Renew),
         (&Method::POST, "/certs/clean", Door::Control) => ask(facts, Ask::Clean),
         (_, "/metrics" | "/health" | "/healthz" | "/ready", _) => wrong_method("GET"),
@@ -72,23 +72,38 @@ fn metrics(facts: &Facts) -> Response<Full<Bytes>> {
     response
 }
 
-fn health(facts: &Facts) -> Response<Full<Bytes>> {
-    let certificate = facts.board.as_ref().map(|board| board.report());
+fn health(facts: &Facts, door: Door) -> Response<Full<Bytes>> {
+    let certificate = facts.board.as_ref().map(|board| {
+        let mut report = (*board.report()).clone();
+        report.cause = report.cause.map(|cause| shown_at(door, cause));
+        report
+    });
     let health = json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "certificate": certificate.as_deref(),
+        "certificate": certificate,
     });
     json(StatusCode::OK, &health)
 }
 
 /// Whether those who come by HTTPS are served.
-fn ready(facts: &Facts, now: Wall) -> Response<Full<Bytes>> {
+fn ready(facts: &Facts, door: Door, now: Wall) -> Response<Full<Bytes>> {
     let reasons = facts.board.as_ref().map_or_else(Vec::new, |board| reasons(board, now));
+    let reasons: Vec<_> = reasons.into_iter().map(|cause| shown_at(door, cause)).collect();
     if reasons.is_empty() {
         return json(StatusCode::OK, &json!({ "status": "ready" }));
     }
     json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not_ready", "reasons": reasons }))
+}
+
+/// A cause as whoever comes by this door may read it. What a hook or a provider said is quoted in the message, and may
+/// hold what they should not have said.
+fn shown_at(door: Door, cause: Cause) -> Cause {
+    let quotes = [Code::CertHookFailed, Code::CertProviderRefused];
+    match quotes.iter().find(|code| code.as_str() == cause.code) {
+        Some(code) if door != Door::Control => Cause { message: code.cause().to_owned(), ..cause },
+        _ => cause,
+    }
 }
 
 fn reasons(board: &Board, now: Wall) -> Vec<Cause> {
@@ -139,6 +154,9 @@ fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use http_body_util::BodyExt;
+
     use super::*;
     use crate::cert::Report;
 
@@ -192,6 +210,24 @@ mod tests {
         board.tell(Report { cause: Some(Cause::from(&Failure::BadNonce)), ..Report::default() });
         let codes: Vec<_> = reasons(&board, NOW).into_iter().map(|cause| cause.code).collect();
         assert_eq!(codes, ["cert_pending", "cert_bad_nonce"]);
+    }
+
+    #[test]
+    fn what_a_hook_said_is_for_the_control_socket_alone() {
+        let failure = Failure::HookFailed { hook: "hook".to_owned(), reason: "token=s3cret".to_owned() };
+        let facts = facts(Report { cause: Some(Cause::from(&failure)), ..Report::default() });
+        for (path, door, is_told) in [
+            ("/health", Door::Loopback, false),
+            ("/ready", Door::Network, false),
+            ("/health", Door::Control, true),
+            ("/ready", Door::Control, true),
+        ] {
+            let body = asked("GET", path, "localhost", door, &facts).into_body();
+            let bytes = body.collect().now_or_never().expect("whole").expect("infallible").to_bytes();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(text.contains("cert_hook_failed"), "{text}");
+            assert_eq!(text.contains("s3cret"), is_told, "{path} {door:?}: {text}");
+        }
     }
 
     const NOW: Wall = Wall::from_secs(1_800_000_000);
