@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::fchown;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -27,6 +27,10 @@ pub(crate) const COOKIE: &str = "PREVIEW_TASK";
 
 /// Where util-linux is, whatever the task's own `PATH` says.
 const SYSTEM_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// The mode of another user's output. The folder above lets nobody in, so only whoever has it as standard output already
+/// can open it anew (`/dev/stdout`). It stays ours to read, which a file of that user's would be for root alone.
+const OPEN_TO_WRITERS: u32 = 0o622;
 
 /// Run as the user that tasks have: takes the environment from standard input, enters the folder, becomes the
 /// command.
@@ -80,7 +84,7 @@ fn prepare(config: &TasksConfig, new: &NewTask, log: File) -> Result<Prepared, T
     let mut prepared = match &identity {
         Identity::Same => Prepared { command: plain(new, &env), input: Vec::new() },
         Identity::Other(user) => {
-            fchown(&log, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(TaskFailure::Start)?;
+            log.set_permissions(Permissions::from_mode(OPEN_TO_WRITERS)).map_err(TaskFailure::Start)?;
             Prepared { command: switching(new, user), input: as_shell(env) }
         }
     };

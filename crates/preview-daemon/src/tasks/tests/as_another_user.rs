@@ -28,6 +28,13 @@ async fn a_task_has_its_user_s_identity_groups_and_no_rights() {
 }
 
 #[tokio::test]
+async fn a_task_can_open_its_output_anew() {
+    let Some(mut house) = nobodys().await else { return };
+    house.start(&["sh", "-c", "echo again > /dev/stdout"]).await;
+    assert_eq!(house.next_exit().await.last_lines, ["again"]);
+}
+
+#[tokio::test]
 async fn nothing_that_the_caller_gave_is_loaded_before_the_rights_are_gone() {
     let Some(mut house) = nobodys().await else { return };
     let proof = house.folder.path().join("proof");
