@@ -1,9 +1,13 @@
 //! What can be typed.
 
+mod render;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use render::{Proxy, Render};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -116,6 +120,8 @@ pub enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Write a configuration for nginx, Caddy, HAProxy, Traefik, systemd or dnsmasq.
+    Render(Render),
     /// Say what an error code means and what to do; without one, list them.
     Explain {
         /// The code, e.g. `port_not_listening`.

@@ -14,6 +14,7 @@ mod rotate;
 mod route;
 pub(crate) mod certs;
 mod config;
+mod render;
 mod explain;
 mod paper;
 
@@ -40,6 +41,7 @@ pub async fn run(context: &Context, verb: Verb) -> Result<(), Failure> {
         Verb::Route(args) => route::run(context, &args).await,
         Verb::Certs { verb } => certs::run(context, verb).await,
         Verb::Config { verb } => config::run(context, verb),
+        Verb::Render(args) => render::run(context, &args),
         Verb::Explain { code } => explain::run(context.output, code.as_deref()),
         Verb::Completions { shell } => {
             paper::completions(context.output, shell);

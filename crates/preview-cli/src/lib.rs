@@ -13,6 +13,7 @@ mod tls;
 mod stop;
 mod log;
 mod embedded;
+mod render;
 pub mod commands;
 pub mod doctor;
 

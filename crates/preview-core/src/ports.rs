@@ -69,6 +69,11 @@ impl PortRanges {
         self.0.iter().any(|(a, b)| *a <= last && first <= *b)
     }
 
+    /// First and last port of each.
+    pub fn ranges(&self) -> impl Iterator<Item = (Port, Port)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The ports, ascending within each range.
     pub fn iter(&self) -> impl Iterator<Item = Port> + '_ {
         self.0
@@ -176,6 +181,8 @@ mod tests {
     fn ranges_read_back_as_they_were_written() {
         let ranges: PortRanges = "3000-9999, 12000".parse().expect("valid");
         assert_eq!(ranges.to_string(), "3000-9999,12000");
+        let [lone, range] = [12_000, 3_000].map(|first| ranges.ranges().find(|it| it.0 == port(first)));
+        assert_eq!((lone, range), (Some((port(12_000), port(12_000))), Some((port(3_000), port(9_999)))));
         assert!("9999-3000".parse::<PortRanges>().is_err());
         assert!("".parse::<PortRanges>().is_err());
     }

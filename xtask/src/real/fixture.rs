@@ -32,6 +32,7 @@ const ALL: &[Fixture] = &[
     super::devservers::NEXT,
     super::devservers::DJANGO,
     super::devservers::FASTAPI,
+    super::traefik::FIXTURE,
 ];
 
 /// Installs the packages of every fixture; those that are there already cost nothing.

@@ -33,6 +33,15 @@ impl Home {
         Self { scratch, port }
     }
 
+    /// With these lines alone below `web_preview`.
+    pub(crate) fn bare(lines: &str) -> Self {
+        let (scratch, port) = (Scratch::new().expect("a folder"), free_port_outside().expect("a port"));
+        let config =
+            if lines.is_empty() { "web_preview: {}\n".to_owned() } else { format!("web_preview:\n{lines}") };
+        scratch.write(".config/preview/config.yaml", config).expect("written");
+        Self { scratch, port }
+    }
+
     /// Its folder.
     pub(crate) fn path(&self) -> &Path {
         self.scratch.path()

@@ -10,4 +10,5 @@ mod run;
 mod outside;
 mod random;
 mod resilience;
+mod proxies;
 mod e2e;
