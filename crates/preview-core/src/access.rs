@@ -10,7 +10,9 @@ use crate::clock::Wall;
 use crate::grant::Grant;
 use crate::id::SessionId;
 use crate::route::Route;
+use crate::share::Share;
 use crate::template::UrlTemplate;
+use crate::token::TokenDigest;
 
 /// How the operator wants previews guarded.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub enum AccessMode {
     Open,
     /// Who holds a token or a grant.
     Token,
+    /// Whom an endpoint of the operator's lets in, and who was sent a link of their own; see [`Decision::Ask`].
+    Forward,
 }
 
 /// A request, as far as access looks at it. Header values are as the browser sent them.
@@ -97,6 +101,9 @@ pub enum Decision {
     Allow(Pass),
     /// Let in, and set a grant for the token.
     Exchange(Grant),
+    /// Ask the operator's endpoint, also where there is no route: what a stranger is told must not tell them apart.
+    /// Whom it lets in is let in, or told that there is nothing.
+    Ask,
     /// Answer the preflight here, alike for every host.
     Preflight,
     /// Keep out.
@@ -127,6 +134,8 @@ pub enum Denial {
     Gone,
     /// 403: a page of another origin asks.
     Origin,
+    /// 403: its link lets only look.
+    ReadOnly,
     /// 403: a service worker would outlive an attachment under a host name that is used again.
     ServiceWorker,
 }
@@ -150,26 +159,38 @@ impl AccessPolicy {
         }
         let held = || held.iter().map(|held| (held.grant, held.unpartitioned));
         let Some(route) = route else {
+            if self.mode == AccessMode::Forward && held().next().is_none() {
+                return Decision::Ask;
+            }
             return Decision::Refuse(if held().next().is_some() { Denial::Gone } else { Denial::Unknown });
         };
         let source = Source::of(self, route, visit, is_sibling);
         let granted = held()
             .filter(|(_, unpartitioned)| !unpartitioned || visit.is_of_own_page(route))
-            .map(|(grant, _)| grant)
-            .find(|grant| grant.admits(route.id, route.epoch, now));
-        let decision = match (granted, visit.token) {
+            .filter(|(grant, _)| grant.admits(route.id, route.epoch, now))
+            .filter_map(|(grant, _)| Some((grant, Way::of_grant(&grant, route, now)?)))
+            .filter(|(_, way)| self.takes(*way))
+            .max_by_key(|(_, way)| way.width());
+        let given = visit.token.and_then(|given| Some((given, given.way(route, now)?)));
+        let given = given.filter(|(_, way)| self.takes(*way));
+        let (decision, way) = match (granted, given) {
             _ if self.mode == AccessMode::Open || route.visibility == Visibility::Public => {
-                Decision::Allow(Pass::Open)
+                (Decision::Allow(Pass::Open), Way::Own)
             }
-            (Some(grant), _) => Decision::Allow(Pass::Granted(self.renewal(grant, now))),
-            (None, Some(given)) if given.admitted(route, now) => match given {
-                GivenToken::Query { .. } => {
-                    Decision::Exchange(Grant::new(route.id, route.epoch, now, self.grant_life))
-                }
-                GivenToken::Header(_) => Decision::Allow(Pass::Token),
-            },
-            (None, _) => return Decision::Refuse(self.denial(route, held().map(|(grant, _)| grant))),
+            // A page that is loaded again still has its token in the URL: only a wider one is exchanged.
+            (Some((grant, way)), given) if given.is_none_or(|(_, given)| given.width() <= way.width()) => {
+                (Decision::Allow(Pass::Granted(self.renewal(grant, way, route, now))), way)
+            }
+            (_, Some((GivenToken::Query { .. }, way))) => {
+                (Decision::Exchange(self.grant(way, route, now)), way)
+            }
+            (_, Some((GivenToken::Header(_), way))) => (Decision::Allow(Pass::Token), way),
+            (_, None) if self.mode == AccessMode::Forward => (Decision::Ask, Way::Own),
+            (_, None) => return Decision::Refuse(self.denial(route, held().map(|(grant, _)| grant))),
         };
+        if way.is_read_only() && !visit.only_looks() {
+            return Decision::Refuse(Denial::ReadOnly);
+        }
         if source.is_refused(visit, decision) {
             return Decision::Refuse(Denial::Origin);
         }
@@ -179,8 +200,25 @@ impl AccessPolicy {
         decision
     }
 
-    fn renewal(&self, grant: Grant, now: Wall) -> Option<Grant> {
-        grant.is_due_for_renewal(now).then(|| Grant::new(grant.id, grant.epoch, now, self.grant_life))
+    /// Whether this way in counts: where an endpoint says who comes in, only a link that was handed out on purpose
+    /// stands beside it.
+    fn takes(&self, way: Way<'_>) -> bool {
+        self.mode != AccessMode::Forward || matches!(way, Way::Share(_))
+    }
+
+    /// The grant that this way in is worth.
+    fn grant(&self, way: Way<'_>, route: &Route, now: Wall) -> Grant {
+        let grant = Grant::new(route.id, route.epoch, now, self.grant_life);
+        match way {
+            Way::Own => grant,
+            Way::Share(share) => grant.by(share),
+        }
+    }
+
+    /// A fresh grant, if it is time for one and it would be good for longer.
+    fn renewal(&self, grant: Grant, way: Way<'_>, route: &Route, now: Wall) -> Option<Grant> {
+        let fresh = grant.is_due_for_renewal(now).then(|| self.grant(way, route, now))?;
+        (fresh.expires > grant.expires).then_some(fresh)
     }
 
     /// What somebody without a valid credential is told: those who were let in once may know more.
@@ -201,6 +239,15 @@ impl AccessPolicy {
             scheme == self.template.scheme().as_str() && self.template.could_render(host)
         })
     }
+}
+
+/// By which link somebody comes in.
+#[derive(Clone, Copy, Debug)]
+enum Way<'r> {
+    /// The attachment's own.
+    Own,
+    /// One that was handed out to somebody else.
+    Share(&'r Share),
 }
 
 /// Where a request comes from.
@@ -241,7 +288,7 @@ impl Source {
 
     /// Whether a request from here is refused although its credential is good.
     fn is_refused(self, visit: &Visit<'_>, decision: Decision) -> bool {
-        let by_cookie = matches!(decision, Decision::Allow(Pass::Granted(_)));
+        let by_cookie = matches!(decision, Decision::Allow(Pass::Granted(_)) | Decision::Ask);
         match (visit.kind, self) {
             (VisitKind::Upgrade, Self::Sibling | Self::Foreign) => true,
             // Only a browser sends the cookie, and a browser says where an upgrade comes from.
@@ -256,7 +303,31 @@ impl Source {
     }
 }
 
+impl<'r> Way<'r> {
+    /// The way that a grant was had by, if it is still open.
+    fn of_grant(grant: &Grant, route: &'r Route, now: Wall) -> Option<Self> {
+        if grant.share == 0 { Some(Self::Own) } else { route.shares.get(grant.share, now).map(Self::Share) }
+    }
+
+    fn is_read_only(self) -> bool {
+        matches!(self, Self::Share(share) if share.read_only)
+    }
+
+    /// How much it lets do.
+    fn width(self) -> u8 {
+        match self {
+            Self::Own => 2,
+            Self::Share(share) => u8::from(!share.read_only),
+        }
+    }
+}
+
 impl Visit<'_> {
+    /// Whether it changes nothing: pages of dev servers come to life only with their socket, so that is let through.
+    fn only_looks(&self) -> bool {
+        self.reads_only || matches!(self.kind, VisitKind::Upgrade | VisitKind::Preflight)
+    }
+
     /// Whether a browser vouches that a page of the same origin asks. Upgrades carry no `Sec-Fetch-*`.
     fn is_of_own_page(&self, route: &Route) -> bool {
         self.fetch_site == Some("same-origin")
@@ -265,13 +336,17 @@ impl Visit<'_> {
 }
 
 impl GivenToken<'_> {
-    fn admitted(self, route: &Route, now: Wall) -> bool {
-        match self {
-            Self::Query { session, token } => {
-                route.tokens.admit(token, now) & (session == route.session.as_str())
-            }
-            Self::Header(token) => route.tokens.admit(token, now),
-        }
+    /// The way that it opens. Takes the same time for every wrong token.
+    fn way(self, route: &Route, now: Wall) -> Option<Way<'_>> {
+        let (is_session, token) = match self {
+            Self::Query { session, token } => (session == route.session.as_str(), token),
+            Self::Header(token) => (true, token),
+        };
+        let digest = TokenDigest::of(token);
+        let is_own = route.tokens.admit_digest(&digest, now);
+        let share = route.shares.find(&digest, now);
+        let way = if is_own { Some(Way::Own) } else { share.map(Way::Share) };
+        way.filter(|_| is_session)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::clock::Wall;
 use crate::id::{AppId, AttachmentId, Name, SessionId, TaskId, UserId};
 use crate::listener::{Listener, Owner};
+use crate::share::Shares;
 use crate::template::Rendered;
 use crate::token::Tokens;
 use crate::verdict::{HostHeader, Verdict};
@@ -38,6 +39,8 @@ pub struct Attachment {
     pub url: Rendered,
     /// Its tokens' digests.
     pub tokens: Tokens,
+    /// Links that were handed out to others.
+    pub shares: Shares,
     /// A number that every revocation raises.
     pub epoch: u64,
     /// When it was first attached.

@@ -5,6 +5,7 @@ use crate::clock::Now;
 use crate::id::{AppId, AttachmentId, Name, SessionId, TaskId, UserId};
 use crate::listener::{Listener, Owner};
 use crate::registry::Rules;
+use crate::share::Wish;
 use crate::template::{Facts, MissingAppId, Rendered};
 use crate::verdict::{HostHeader, Verdict};
 
@@ -25,6 +26,12 @@ pub enum Command {
     Rotate(AttachmentId),
     /// Raise the epoch: every browser is out.
     Revoke(AttachmentId),
+    /// Hand out a link to somebody else.
+    Share(AttachmentId, Wish),
+    /// Withdraw the link with this number; an unknown one is no error.
+    Unshare(AttachmentId, u32),
+    /// Change who may see it.
+    Show(AttachmentId, Visibility),
     /// Record what the probe found, and who listens now.
     Settle(AttachmentId, Box<Settled>),
     /// Record that nothing listens there any more.
@@ -150,6 +157,9 @@ impl Command {
             Self::Detach(id, _)
             | Self::Rotate(id)
             | Self::Revoke(id)
+            | Self::Share(id, _)
+            | Self::Unshare(id, _)
+            | Self::Show(id, _)
             | Self::Settle(id, _)
             | Self::MarkDown(id) => Reads { ids: vec![*id], ..Reads::default() },
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, Visibility};
 use crate::command::{DetachReason, Settled};
 use crate::id::{AttachmentId, SessionId, TaskId, UserId};
 use crate::limits::LimitReached;
+use crate::share::Share;
 use crate::token::Tokens;
 
 /// Something that has happened. The first group changes state, the second only tells.
@@ -33,8 +34,14 @@ pub enum Event {
     },
     /// A new token was handed out.
     Rotated(AttachmentId, Tokens),
-    /// Every browser is out.
+    /// Every browser is out, and every link that was handed out has ended.
     Revoked(AttachmentId, Tokens, u64),
+    /// A link was handed out.
+    Shared(AttachmentId, Box<Share>),
+    /// The link with this number was withdrawn.
+    Unshared(AttachmentId, u32),
+    /// Who may see it has changed.
+    Shown(AttachmentId, Visibility),
     /// The probe came to a verdict.
     Settled(AttachmentId, Box<Settled>),
     /// Nothing listens there any more.
@@ -67,6 +74,9 @@ impl Event {
             Self::Attached { attachment, .. } | Self::Detached { attachment, .. } => Some(attachment.id),
             Self::Rotated(id, _)
             | Self::Revoked(id, _, _)
+            | Self::Shared(id, _)
+            | Self::Unshared(id, _)
+            | Self::Shown(id, _)
             | Self::Settled(id, _)
             | Self::WentDown(id)
             | Self::Expiring(id, _) => Some(*id),

@@ -1,6 +1,6 @@
 //! What a browser holds after its token was accepted: proof of entry to one attachment, under one host.
 //!
-//! A grant is text for a cookie: `1.KEY.ID.EPOCH.ISSUED.EXPIRES.MAC`, the MAC being HMAC-SHA256 over all before
+//! A grant is text for a cookie: `1.KEY.ID.EPOCH.SHARE.ISSUED.EXPIRES.MAC`, the MAC being HMAC-SHA256 over all before
 //! it and the host name. Nothing is stored of it; a bumped epoch or a withdrawn key ends it.
 
 use std::fmt;
@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::clock::Wall;
 use crate::id::AttachmentId;
+use crate::share::Share;
 
 /// A grant, opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Grant {
     pub id: AttachmentId,
     /// The attachment's epoch when it was made.
     pub epoch: u64,
+    /// The link it was had by; 0 is the attachment's own.
+    pub share: u32,
     /// When it was made (whole seconds).
     pub issued: Wall,
     /// From when it is refused (whole seconds).
@@ -43,7 +46,17 @@ impl Grant {
     #[must_use]
     pub fn new(id: AttachmentId, epoch: u64, now: Wall, life: Duration) -> Self {
         let issued = Wall::from_secs(now.as_secs());
-        Self { id, epoch, issued, expires: issued + life }
+        Self { id, epoch, share: 0, issued, expires: issued + life }
+    }
+
+    /// The same, had by the link with this number, and no longer good than that.
+    #[must_use]
+    pub fn by(self, share: &Share) -> Self {
+        Self {
+            share: share.number,
+            expires: self.expires.min(Wall::from_secs(share.expires.as_secs())),
+            ..self
+        }
     }
 
     /// Whether it lets into the attachment `id` at `epoch`, at `now`.
@@ -107,10 +120,11 @@ impl GrantKeys {
     pub fn seal(&self, grant: &Grant, host: &str) -> Option<String> {
         let key = self.0.first()?;
         let signed = format!(
-            "1.{}.{}.{}.{}.{}",
+            "1.{}.{}.{}.{}.{}.{}",
             key.number,
             grant.id,
             grant.epoch,
+            grant.share,
             grant.issued.as_secs(),
             grant.expires.as_secs()
         );
@@ -129,6 +143,7 @@ impl GrantKeys {
         let grant = Grant {
             id: next()?.parse().ok()?,
             epoch: next()?.parse().ok()?,
+            share: next()?.parse().ok()?,
             issued: Wall::from_secs(next()?.parse().ok()?),
             expires: Wall::from_secs(next()?.parse().ok()?),
         };

@@ -16,6 +16,7 @@ pub mod ports;
 pub mod limits;
 pub mod idle;
 pub mod token;
+pub mod share;
 pub mod grant;
 pub mod cookie;
 pub mod listener;

@@ -13,6 +13,7 @@ use crate::id::{InvalidText, Name, SessionId, TaskId};
 use crate::limits::{LimitReached, LimitScope};
 use crate::listener::{Listener, OwnerMismatch};
 use crate::ports::PortRefusal;
+use crate::share::Shares;
 use crate::template::MissingAppId;
 
 /// A refusal by the rules.
@@ -56,6 +57,9 @@ pub enum Refusal {
     /// A limit is reached.
     #[error("limit reached: {} / {}", .0.limit, .0.scope)]
     Limit(LimitReached, Vec<Held>),
+    /// The attachment has as many links for others as it may have.
+    #[error("limit reached: {} links to one attachment", Shares::MOST)]
+    TooManyShares,
     /// Another attachment has that host name.
     #[error("the host name {host} is taken by another attachment")]
     HostTaken {
@@ -114,6 +118,7 @@ impl Refusal {
                 LimitScope::Session => Code::LimitSession,
                 LimitScope::User => Code::LimitUser,
             },
+            Self::TooManyShares => Code::LimitShares,
             Self::HostTaken { .. } => Code::HostTaken,
             Self::OwnerChanged(_) => Code::PortOwnerChanged,
             Self::SessionOfAnother(_) | Self::OutOfScope(_) | Self::VisibilityRefused => Code::Forbidden,

@@ -75,6 +75,24 @@ pub fn decide(context: &Context, scope: &Scope, command: &Command) -> Result<Vec
             let it = scope.seen_by(&context.by, *id)?;
             Ok(vec![Event::Revoked(it.id, Tokens::new(context.new_token()), it.epoch + 1)])
         }
+        Command::Share(id, wish) => {
+            let it = scope.seen_by(&context.by, *id)?;
+            let share = it.shares.make(wish, context.new_token(), now.wall);
+            share.map(|share| vec![Event::Shared(it.id, Box::new(share))]).ok_or(Refusal::TooManyShares)
+        }
+        Command::Unshare(id, number) => {
+            let it = scope.seen_by(&context.by, *id)?;
+            let is_there = it.shares.as_slice().iter().any(|share| share.number == *number);
+            Ok(is_there.then_some(Event::Unshared(it.id, *number)).into_iter().collect())
+        }
+        Command::Show(id, visibility) => {
+            let it = scope.seen_by(&context.by, *id)?;
+            if *visibility > context.rules.most_visible {
+                return Err(Refusal::VisibilityRefused);
+            }
+            let is_news = it.visibility != *visibility;
+            Ok(is_news.then_some(Event::Shown(it.id, *visibility)).into_iter().collect())
+        }
         Command::Settle(id, settled) => {
             let it = scope.seen_by(&context.by, *id)?;
             it.owner.readmit(&settled.owner, &it.session, it.task.as_ref())?;
@@ -128,6 +146,7 @@ fn decide_attach(context: &Context, scope: &Scope, attach: &Attach) -> Result<Ve
         verdict: attach.verdict.clone(),
         url,
         tokens: before.map_or_else(|| Tokens::new(token), |it| it.tokens.rotated(token, context.now.wall)),
+        shares: before.map(|it| it.shares.clone()).unwrap_or_default(),
         epoch: before.map_or(0, |it| it.epoch),
         created: before.map_or(context.now.wall, |it| it.created),
     };
@@ -154,7 +173,13 @@ pub fn apply(scope: &mut Scope, event: &Event) {
         Event::Revoked(id, tokens, epoch) => scope.change(*id, |it| {
             it.tokens = *tokens;
             it.epoch = *epoch;
+            it.shares.clear();
         }),
+        Event::Shared(id, share) => scope.change(*id, |it| it.shares.add((**share).clone())),
+        Event::Unshared(id, number) => scope.change(*id, |it| {
+            it.shares.remove(*number);
+        }),
+        Event::Shown(id, visibility) => scope.change(*id, |it| it.visibility = *visibility),
         Event::Settled(id, settled) => scope.change(*id, |it| {
             it.owner = settled.owner.clone();
             it.verdict = settled.verdict.clone();

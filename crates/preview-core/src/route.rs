@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::attachment::{Attachment, Visibility};
 use crate::id::{AttachmentId, SessionId, UserId};
 use crate::listener::Listener;
+use crate::share::Shares;
 use crate::template::Rendered;
 use crate::token::Tokens;
 use crate::verdict::{HostPolicy, ServerState};
@@ -36,6 +37,8 @@ pub struct Route {
     pub visibility: Visibility,
     /// The digests of its tokens.
     pub tokens: Tokens,
+    /// Links that were handed out to others.
+    pub shares: Shares,
     /// Grants of another epoch are refused.
     pub epoch: u64,
 }
@@ -91,6 +94,7 @@ impl Route {
             state: it.verdict.state,
             visibility: it.visibility,
             tokens: it.tokens,
+            shares: it.shares.clone(),
             epoch: it.epoch,
         }
     }

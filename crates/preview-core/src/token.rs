@@ -98,7 +98,12 @@ impl Tokens {
     /// every wrong token.
     #[must_use]
     pub fn admit(&self, given: &str, now: Wall) -> bool {
-        let given = TokenDigest::of(given);
+        self.admit_digest(&TokenDigest::of(given), now)
+    }
+
+    /// The same, of a token's digest.
+    #[must_use]
+    pub fn admit_digest(&self, given: &TokenDigest, now: Wall) -> bool {
         let is_current = given.0.ct_eq(&self.current.0);
         let (previous, in_grace) = match self.previous {
             Some((digest, until)) => (digest, now < until),

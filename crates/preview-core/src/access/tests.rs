@@ -3,6 +3,7 @@ use crate::grant::Grant;
 use crate::id::{AttachmentId, UserId};
 use crate::listener::{Listener, Loopback};
 use crate::route::RouteOwner;
+use crate::share::{Label, Shares, Wish};
 use crate::template::Rendered;
 use crate::token::{Token, Tokens};
 use crate::verdict::{HostPolicy, ServerState};
@@ -175,6 +176,93 @@ fn a_preflight_of_any_host_the_template_could_render_is_answered_alike() {
     assert_eq!(foreign, Decision::Refuse(Denial::Unauthorized));
 }
 
+#[test]
+fn a_shared_link_lets_in_until_it_ends_or_is_withdrawn_and_its_grant_no_longer() {
+    let (route, secret) = shared(false);
+    let share = route.shares.as_slice()[0].clone();
+    let visit = Visit { token: Some(query(secret.reveal())), ..Visit::default() };
+    let Decision::Exchange(grant) = decide_at(&route, &visit, &[], NOW) else { panic!("not exchanged") };
+    assert_eq!((grant.share, grant.expires), (share.number, share.expires));
+    let by_grant = [HeldGrant { grant, unpartitioned: false }];
+    assert_eq!(decide_at(&route, &visit, &by_grant, NOW), Decision::Allow(Pass::Granted(None)));
+    let ended = Decision::Refuse(Denial::GrantExpired);
+    assert_eq!(decide_at(&route, &visit, &by_grant, share.expires), ended);
+    let mut withdrawn = route.clone();
+    withdrawn.shares.remove(share.number);
+    assert_eq!(decide_at(&withdrawn, &visit, &by_grant, NOW), ended);
+}
+
+#[test]
+fn a_link_that_lets_only_look_takes_no_post_but_a_socket() {
+    let (route, secret) = shared(true);
+    let visit = |reads_only, kind| Visit {
+        token: Some(query(secret.reveal())),
+        origin: Some("https://a.example.com"),
+        reads_only,
+        kind,
+        ..Visit::default()
+    };
+    let is_let_in = |visit: &Visit<'_>| matches!(decide_at(&route, visit, &[], NOW), Decision::Exchange(_));
+    assert!(is_let_in(&visit(true, VisitKind::Navigation)) && is_let_in(&visit(false, VisitKind::Upgrade)));
+    let post = decide_at(&route, &visit(false, VisitKind::Subresource), &[], NOW);
+    assert_eq!(post, Decision::Refuse(Denial::ReadOnly));
+}
+
+#[test]
+fn the_widest_link_counts() {
+    let (route, secret) = shared(true);
+    let grant = Grant::new(route.id, 3, NOW, HOUR);
+    let looks = HeldGrant { grant: grant.by(&route.shares.as_slice()[0]), unpartitioned: false };
+    let post = Visit { reads_only: false, ..Visit::default() };
+    assert_eq!(decide_at(&route, &post, &[looks], NOW), Decision::Refuse(Denial::ReadOnly));
+    let own = HeldGrant { grant, unpartitioned: false };
+    assert_eq!(decide_at(&route, &post, &[looks, own], NOW), Decision::Allow(Pass::Granted(None)));
+    let own_token = token();
+    let with_own_token = Visit { token: Some(query(own_token.reveal())), ..post };
+    assert_eq!(decide_at(&route, &with_own_token, &[looks], NOW), Decision::Exchange(grant));
+    let with_narrow_token = Visit { token: Some(query(secret.reveal())), ..post };
+    assert_eq!(decide_at(&route, &with_narrow_token, &[own], NOW), Decision::Allow(Pass::Granted(None)));
+}
+
+#[test]
+fn where_an_endpoint_decides_only_shared_links_stand_beside_it() {
+    let mut policy = policy("https://{port}.example.com");
+    policy.mode = AccessMode::Forward;
+    let (route, secret) = shared(false);
+    let visit = |token| Visit { token, ..Visit::default() };
+    let own = token();
+    for (visit, held) in [
+        (visit(None), &[][..]),
+        (visit(Some(query(own.reveal()))), &[][..]),
+        (visit(None), &[held(3, NOW)][..]),
+    ] {
+        assert_eq!(policy.decide(Some(&route), &visit, held, no_sibling, NOW), Decision::Ask, "{visit:?}");
+    }
+    assert_eq!(policy.decide(None, &visit(None), &[], no_sibling, NOW), Decision::Ask);
+    let shared = policy.decide(Some(&route), &visit(Some(query(secret.reveal()))), &[], no_sibling, NOW);
+    assert!(matches!(shared, Decision::Exchange(_)), "{shared:?}");
+    let foreign = Visit { kind: VisitKind::Upgrade, origin: Some("https://evil.test"), ..Visit::default() };
+    let refused = policy.decide(Some(&route), &foreign, &[], no_sibling, NOW);
+    assert_eq!(refused, Decision::Refuse(Denial::Origin));
+}
+
+/// A route with one link for somebody else, and that link's token.
+fn shared(read_only: bool) -> (Route, Token) {
+    let mut route = route();
+    let secret = Token::from_entropy([6; 32]);
+    let wish = Wish::new(Label::default(), read_only, Duration::from_mins(30)).expect("in bounds");
+    route.shares.add(route.shares.make(&wish, secret.digest(), NOW).expect("room"));
+    (route, secret)
+}
+
+fn query(token: &str) -> GivenToken<'_> {
+    GivenToken::Query { session: "s", token }
+}
+
+fn decide_at(route: &Route, visit: &Visit<'_>, held: &[HeldGrant], now: Wall) -> Decision {
+    policy("https://{id}.example.com").decide(Some(route), visit, held, no_sibling, now)
+}
+
 const FRIEND: &str = "cccccccccccccccccccccccccc.example.com";
 
 fn decide(visit: &Visit<'_>, held: &[HeldGrant]) -> Decision {
@@ -206,6 +294,7 @@ fn route() -> Route {
         state: ServerState::Live,
         visibility: Visibility::Private,
         tokens: Tokens::new(token().digest()),
+        shares: Shares::default(),
         epoch: 3,
     }
 }

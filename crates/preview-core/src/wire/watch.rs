@@ -11,6 +11,7 @@ use crate::id::{InvalidText, SessionId, UserId};
 use crate::listener::{Listener, Loopback};
 use crate::ports::{InvalidPort, Port};
 use crate::route::{Route, RouteOwner};
+use crate::share::{Label, Share, Shares};
 use crate::template::Rendered;
 use crate::token::{TokenDigest, Tokens};
 
@@ -103,8 +104,24 @@ pub struct RouteRow {
     pub token: String,
     /// The previous token's digest and the moment from which it is refused, milliseconds since 1970.
     pub previous_token: Option<(String, u64)>,
+    /// Links that were handed out to others. A daemon of the release before has none.
+    #[serde(default)]
+    pub shares: Vec<ShareRow>,
     /// Grants of another epoch are refused.
     pub epoch: u64,
+}
+
+/// A link as an edge must know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareRow {
+    /// Its number within the attachment.
+    pub number: u32,
+    /// Its token's digest, base64url.
+    pub token: String,
+    /// Whether it lets only look.
+    pub read_only: bool,
+    /// From when it is refused, milliseconds since 1970.
+    pub expires: u64,
 }
 
 /// A grant key as it is written.
@@ -200,8 +217,34 @@ impl From<&Route> for RouteRow {
                 .tokens
                 .previous
                 .map(|(digest, until)| (encode(digest.as_bytes()), until.as_millis())),
+            shares: it.shares.as_slice().iter().map(ShareRow::from).collect(),
             epoch: it.epoch,
         }
+    }
+}
+
+impl From<&Share> for ShareRow {
+    fn from(it: &Share) -> Self {
+        Self {
+            number: it.number,
+            token: encode(it.digest.as_bytes()),
+            read_only: it.read_only,
+            expires: it.expires.as_millis(),
+        }
+    }
+}
+
+impl TryFrom<&ShareRow> for Share {
+    type Error = InvalidRow;
+    fn try_from(row: &ShareRow) -> Result<Self, InvalidRow> {
+        Ok(Self {
+            number: row.number,
+            digest: decode(&row.token, "token").map(TokenDigest::from_bytes)?,
+            label: Label::default(),
+            read_only: row.read_only,
+            created: Wall::default(),
+            expires: Wall::from_millis(row.expires),
+        })
     }
 }
 
@@ -226,6 +269,7 @@ impl TryFrom<&RouteRow> for Route {
                     .map(|(text, until)| digest(text).map(|digest| (digest, Wall::from_millis(*until))))
                     .transpose()?,
             },
+            shares: Shares::restore(0, row.shares.iter().map(Share::try_from).collect::<Result<_, _>>()?),
             epoch: row.epoch,
         })
     }
