@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::attachment::{Attachment, Visibility};
+use crate::clock::Wall;
 use crate::id::{AttachmentId, SessionId, UserId};
 use crate::listener::Listener;
 use crate::share::Shares;
 use crate::template::Rendered;
-use crate::token::Tokens;
+use crate::token::{TokenDigest, Tokens};
 use crate::verdict::{HostPolicy, ServerState};
 
 /// What an edge knows of one attachment.
@@ -97,6 +98,15 @@ impl Route {
             shares: it.shares.clone(),
             epoch: it.epoch,
         }
+    }
+}
+
+impl Route {
+    /// Whether this token is one of the attachment's or of a link for others.
+    #[must_use]
+    pub fn is_opened_by(&self, token: &str, now: Wall) -> bool {
+        let given = TokenDigest::of(token);
+        self.tokens.admit_digest(&given, now) | self.shares.find(&given, now).is_some()
     }
 }
 

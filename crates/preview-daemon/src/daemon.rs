@@ -1,6 +1,7 @@
 //! What can be asked of the daemon, whichever door the asking came through.
 
 mod changes;
+mod sharing;
 mod reading;
 mod visits;
 mod errands;

@@ -151,6 +151,14 @@ pub(crate) fn view(
         },
         Event::Rotated(..) => EventWord::Rotated,
         Event::Revoked(..) => EventWord::Revoked,
+        Event::Shared(_, share) => EventWord::Shared {
+            number: share.number,
+            label: share.label.as_str().to_owned(),
+            read_only: share.read_only,
+            expires_at: Timestamp(share.expires),
+        },
+        Event::Unshared(_, number) => EventWord::Unshared { number: *number },
+        Event::Shown(_, visibility) => EventWord::Visibility { visibility: (*visibility).into() },
         Event::Settled(_, settled) => {
             EventWord::Ready { verdict: VerdictView::of(attachment?, &settled.verdict) }
         }

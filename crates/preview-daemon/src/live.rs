@@ -70,6 +70,9 @@ impl Change {
             Event::Attached { .. }
             | Event::Rotated(..)
             | Event::Revoked(..)
+            | Event::Shared(..)
+            | Event::Unshared(..)
+            | Event::Shown(..)
             | Event::Settled(..)
             | Event::WentDown(_) => Some(RouteChange::Put(Box::new(Route::to(attachment)))),
             Event::Bound(..)

@@ -22,6 +22,8 @@ pub(crate) enum Entrance<'t> {
     Open(Admitted<'t>),
     /// A preflight that is answered here.
     Preflight,
+    /// The operator's endpoint decides, also where there is no attachment.
+    Ask(Option<&'t Arc<Entry>>),
     /// Kept out.
     Closed(Denial),
 }
@@ -106,6 +108,7 @@ pub(crate) fn decide<'t>(
     let route = entry.map(|entry| &entry.route);
     let pass = match (policy.decide(route, &visit, &held, is_sibling, now), entry) {
         (Decision::Preflight, _) => return Entrance::Preflight,
+        (Decision::Ask, _) => return Entrance::Ask(entry),
         (Decision::Refuse(denial), _) => return Entrance::Closed(denial),
         (Decision::Allow(pass), Some(entry)) => (entry, pass),
         (Decision::Exchange(grant), Some(entry)) => {
@@ -120,7 +123,7 @@ pub(crate) fn decide<'t>(
         (Decision::Allow(_) | Decision::Exchange(_), None) => return Entrance::Closed(Denial::Unknown),
     };
     let (entry, pass) = pass;
-    let shows_token = query.is_some_and(|query| entry.route.tokens.admit(&query.token, now));
+    let shows_token = query.is_some_and(|query| entry.route.is_opened_by(&query.token, now));
     let (authenticated, renewed) = match pass {
         Pass::Open => (false, None),
         Pass::Token => (true, None),

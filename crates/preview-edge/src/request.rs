@@ -250,6 +250,7 @@ impl From<Denial> for Answer {
             Denial::GrantExpired => Self::GrantExpired,
             Denial::Gone => Self::Gone,
             Denial::Origin => Self::OriginRefused,
+            Denial::ReadOnly => Self::ReadOnly,
             Denial::ServiceWorker => Self::ServiceWorker,
         }
     }

@@ -9,6 +9,7 @@ use preview_core::id::{AttachmentId, Name, NodeId, SessionId, UserId};
 use preview_core::listener::{Listener, Loopback};
 use preview_core::ports::Port;
 use preview_core::route::{Route, RouteOwner, RouteTable};
+use preview_core::share::Shares;
 use preview_core::template::Facts;
 use preview_core::token::{TokenDigest, Tokens};
 use preview_core::verdict::{HostPolicy, ServerState};
@@ -38,6 +39,8 @@ pub(crate) struct Table {
 pub(crate) struct Computed {
     listener: Listener,
     epoch: u64,
+    /// The links for others that were there.
+    shares: Vec<u32>,
     ended: CancellationToken,
     /// Differs wherever `ended` does: connections of another generation are not used.
     pub(crate) generation: u64,
@@ -73,7 +76,13 @@ impl Table {
 impl Computed {
     /// Computed of `route`; what may outlive the change is taken over from the same attachment's `previous` one.
     pub(crate) fn of(route: &Route, previous: Option<&Self>) -> Self {
-        let same = previous.filter(|it| it.epoch == route.epoch && it.listener == route.listener);
+        let shares: Vec<u32> = route.shares.as_slice().iter().map(|share| share.number).collect();
+        // A link that was withdrawn ends everybody's tunnels: pages open theirs anew, if they may.
+        let same = previous.filter(|it| {
+            it.epoch == route.epoch
+                && it.listener == route.listener
+                && it.shares.iter().all(|number| shares.contains(number))
+        });
         let (ended, generation) = match same {
             Some(it) => (it.ended.clone(), it.generation),
             None => (CancellationToken::new(), GENERATIONS.fetch_add(1, Ordering::Relaxed)),
@@ -81,6 +90,7 @@ impl Computed {
         Self {
             listener: route.listener,
             epoch: route.epoch,
+            shares,
             ended,
             generation,
             origins: Origins::of(route),
@@ -128,6 +138,7 @@ fn route_to_port(config: &Config, port: Port) -> Option<Route> {
         policy: HostPolicy::Preserve,
         state: ServerState::Live,
         visibility: Visibility::Public,
+        shares: Shares::default(),
         tokens: Tokens::new(TokenDigest::from_bytes([0; 32])),
         epoch: 0,
     })

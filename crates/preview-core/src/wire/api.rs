@@ -1,11 +1,13 @@
 //! What clients of the daemon send and get (`docs/contract.md` §4).
 
 mod health;
+mod share;
 mod task;
 
 use serde::{Deserialize, Serialize};
 
 pub use health::{Health, ModuleHealth, ModuleLimits, Ready};
+pub use share::{ShareList, ShareRequest, ShareView, Unshared, VisibilityRequest};
 pub use task::{TaskRequest, TaskView};
 
 use super::{HostHeaderWord, PolicyWord, StateWord, Timestamp, VisibilityWord};
@@ -175,6 +177,9 @@ pub struct TokenVerified {
     pub name: String,
     /// Its session.
     pub session_id: String,
+    /// Whether it is a link that lets only look.
+    #[serde(default)]
+    pub read_only: bool,
     /// Until when; null: until it is rotated.
     pub valid_until: Option<Timestamp>,
 }

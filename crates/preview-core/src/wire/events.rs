@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
 use super::api::VerdictView;
+use super::{Timestamp, VisibilityWord};
 
 /// One event, with what all events have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,30 @@ pub enum EventWord {
     /// Every browser is out.
     #[serde(rename = "web_preview:revoked")]
     Revoked,
+    /// A link was handed out to somebody else.
+    #[serde(rename = "web_preview:shared")]
+    Shared {
+        /// Its number within the attachment.
+        number: u32,
+        /// Whom it is for.
+        label: String,
+        /// Whether it lets only look.
+        read_only: bool,
+        /// From when it is refused.
+        expires_at: Timestamp,
+    },
+    /// A link was withdrawn.
+    #[serde(rename = "web_preview:unshared")]
+    Unshared {
+        /// Its number within the attachment.
+        number: u32,
+    },
+    /// Who may see it has changed.
+    #[serde(rename = "web_preview:visibility")]
+    Visibility {
+        /// Who may see it now.
+        visibility: VisibilityWord,
+    },
     /// An event of a later release.
     #[serde(other, rename = "web_preview:unknown")]
     Unknown,

@@ -14,6 +14,7 @@ mod guard;
 mod misses;
 mod health;
 mod attachments;
+mod shares;
 mod tasks;
 mod events;
 mod tools;
@@ -103,6 +104,9 @@ fn acting(api: &Shared) -> Router<Shared> {
         .route("/v1/attachments/{id}/rotate", post(attachments::rotate))
         .route("/v1/attachments/{id}/revoke", post(attachments::revoke))
         .route("/v1/attachments/{id}/keep-alive", post(attachments::keep_alive))
+        .route("/v1/attachments/{id}/visibility", post(shares::show_to))
+        .route("/v1/attachments/{id}/shares", post(shares::make).get(shares::list))
+        .route("/v1/attachments/{id}/shares/{number}", delete(shares::withdraw))
         .route("/v1/sessions/{session_id}", delete(attachments::end_session))
         .route("/v1/sessions/{session_id}/attachments/{name}", delete(attachments::detach_named))
         .route("/v1/tasks", post(tasks::start))

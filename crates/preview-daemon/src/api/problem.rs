@@ -169,6 +169,7 @@ fn by_denial(denial: Denial) -> Problem {
         Denial::GrantExpired => (Code::GrantExpired, "the visit's grant has ended"),
         Denial::Gone => (Code::GrantExpired, "what the visit's grant was for has ended"),
         Denial::Origin => (Code::OriginRefused, "origin: a page of another origin made the visit"),
+        Denial::ReadOnly => (Code::Forbidden, "method: the visit's link lets only look"),
         Denial::ServiceWorker => {
             (Code::Forbidden, "service-worker: it would outlive an attachment whose host name is used again")
         }

@@ -86,6 +86,8 @@ async fn judge(api: &Shared, arrival: Arrival, headers: &HeaderMap, asked: &Aske
         }
         (Decision::Allow(_) | Decision::Exchange(_), None) => return Err(missed(Denial::Unknown)),
         // A proxy that let a preflight through would let anybody reach the dev server: our own edge answers them.
+        // Where an endpoint decides, the proxy asks it itself.
+        (Decision::Ask, _) => return Err(missed(Denial::Unauthorized)),
         (Decision::Preflight, _) => return Err(Fault::Visit(Denial::Origin)),
         (Decision::Refuse(denial), _) => return Err(Fault::Visit(denial)),
     };

@@ -61,15 +61,20 @@ impl Daemon {
         let now = clock::wall();
         let session = SessionId::new(&check.session_id).map_err(|_| Failure::Unauthorized)?;
         let in_session = self.live().page(None, usize::MAX, |it| it.session == session);
-        let it = in_session.iter().find(|it| it.tokens.admit(&check.token, now));
-        let it = it.ok_or(Failure::Unauthorized)?;
-        let is_current = TokenDigest::of(&check.token) == it.tokens.current;
-        let ends = it.tokens.previous.filter(|_| !is_current).map(|(_, until)| Timestamp(until));
+        let given = TokenDigest::of(&check.token);
+        let found = in_session.iter().find_map(|it| {
+            let share = it.shares.find(&given, now);
+            (it.tokens.admit_digest(&given, now) || share.is_some()).then_some((it, share))
+        });
+        let (it, share) = found.ok_or(Failure::Unauthorized)?;
+        let is_current = given == it.tokens.current;
+        let until = it.tokens.previous.filter(|_| !is_current).map(|(_, until)| until);
         Ok(TokenVerified {
             id: it.id.to_string(),
             name: it.name.to_string(),
             session_id: it.session.to_string(),
-            valid_until: ends,
+            read_only: share.is_some_and(|share| share.read_only),
+            valid_until: share.map(|share| share.expires).or(until).map(Timestamp),
         })
     }
 

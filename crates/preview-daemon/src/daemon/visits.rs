@@ -70,6 +70,7 @@ fn to_set(decision: Decision) -> Option<Grant> {
     match decision {
         Decision::Exchange(grant) | Decision::Allow(Pass::Granted(Some(grant))) => Some(grant),
         Decision::Allow(Pass::Open | Pass::Token | Pass::Granted(None))
+        | Decision::Ask
         | Decision::Preflight
         | Decision::Refuse(_) => None,
     }

@@ -5,6 +5,7 @@ use preview_core::clock::Wall;
 use preview_core::id::{AppId, Name, SessionId, TaskId, UserId};
 use preview_core::listener::{Listener, Owner, OwningTask};
 use preview_core::ports::Port;
+use preview_core::share::{Label, Share, Shares};
 use preview_core::template::Rendered;
 use preview_core::token::{TokenDigest, Tokens};
 use preview_core::verdict::Verdict;
@@ -35,8 +36,21 @@ pub(super) struct AttachmentRow {
     host: String,
     token: [u8; 32],
     previous_token: Option<([u8; 32], u64)>,
+    /// The last number given to a link, and the links. Rows of the release before have none.
+    #[serde(default)]
+    shares: (u32, Vec<ShareRow>),
     epoch: u64,
     created: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShareRow {
+    number: u32,
+    token: [u8; 32],
+    label: String,
+    read_only: bool,
+    created: u64,
+    expires: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +137,7 @@ impl From<&Attachment> for AttachmentRow {
             host: it.url.host.clone(),
             token: *it.tokens.current.as_bytes(),
             previous_token: it.tokens.previous.map(|(digest, until)| (*digest.as_bytes(), until.as_millis())),
+            shares: (it.shares.last(), it.shares.as_slice().iter().map(ShareRow::from).collect()),
             epoch: it.epoch,
             created: it.created.as_millis(),
         }
@@ -135,6 +150,8 @@ impl TryFrom<AttachmentRow> for Attachment {
         let previous = row
             .previous_token
             .map(|(digest, until)| (TokenDigest::from_bytes(digest), Wall::from_millis(until)));
+        let (last, shares) = row.shares;
+        let shares = shares.into_iter().map(Share::try_from).collect::<Result<_, _>>()?;
         Ok(Self {
             id: row.id.parse().map_err(damaged)?,
             name: Name::new(&row.name).map_err(damaged)?,
@@ -150,8 +167,36 @@ impl TryFrom<AttachmentRow> for Attachment {
             verdict: row.verdict.into(),
             url: Rendered { origin: row.origin, host: row.host },
             tokens: Tokens { current: TokenDigest::from_bytes(row.token), previous },
+            shares: Shares::restore(last, shares),
             epoch: row.epoch,
             created: Wall::from_millis(row.created),
+        })
+    }
+}
+
+impl From<&Share> for ShareRow {
+    fn from(it: &Share) -> Self {
+        Self {
+            number: it.number,
+            token: *it.digest.as_bytes(),
+            label: it.label.as_str().to_owned(),
+            read_only: it.read_only,
+            created: it.created.as_millis(),
+            expires: it.expires.as_millis(),
+        }
+    }
+}
+
+impl TryFrom<ShareRow> for Share {
+    type Error = StoreError;
+    fn try_from(row: ShareRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: row.number,
+            digest: TokenDigest::from_bytes(row.token),
+            label: Label::new(&row.label).map_err(damaged)?,
+            read_only: row.read_only,
+            created: Wall::from_millis(row.created),
+            expires: Wall::from_millis(row.expires),
         })
     }
 }

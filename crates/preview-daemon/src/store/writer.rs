@@ -216,6 +216,9 @@ impl Turn<'_> {
             Event::Attached { .. }
             | Event::Rotated(..)
             | Event::Revoked(..)
+            | Event::Shared(..)
+            | Event::Unshared(..)
+            | Event::Shown(..)
             | Event::Settled(..)
             | Event::WentDown(_) => {
                 if let Some(attachment) = after {

@@ -70,6 +70,12 @@ pub(super) const ORIGIN_REFUSED: Text = Text {
     cure: "Open the preview itself. An app that embeds previews must be named in access.app_origins.",
     code: "origin_refused",
 };
+pub(super) const READ_ONLY: Text = Text {
+    title: "This link lets you only look",
+    cause: "The page tried to change something, which whoever shared it has not allowed.",
+    cure: "Ask for a link that lets you take part.",
+    code: "forbidden",
+};
 pub(super) const SERVICE_WORKER: Text = Text {
     title: "No service workers here",
     cause: "This address will be used for other previews later, and a service worker would outlive this one.",
@@ -186,6 +192,7 @@ mod tests {
             UNAUTHORIZED,
             GRANT_EXPIRED,
             ORIGIN_REFUSED,
+            READ_ONLY,
             SERVICE_WORKER,
             GONE,
             TOO_MANY,

@@ -39,6 +39,8 @@ pub(crate) enum Answer {
     GrantExpired,
     /// 403: a page of another origin asks.
     OriginRefused,
+    /// 403: the link lets only look.
+    ReadOnly,
     /// 403: a service worker would outlive the attachment.
     ServiceWorker,
     /// 410: what the grant was for has ended.
@@ -99,7 +101,7 @@ impl Answer {
             }
             Self::Slow | Self::DaemonSlow => StatusCode::GATEWAY_TIMEOUT,
             Self::Unauthorized | Self::GrantExpired => StatusCode::UNAUTHORIZED,
-            Self::OriginRefused | Self::ServiceWorker => StatusCode::FORBIDDEN,
+            Self::OriginRefused | Self::ReadOnly | Self::ServiceWorker => StatusCode::FORBIDDEN,
             Self::Gone => StatusCode::GONE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -119,6 +121,7 @@ impl Answer {
             Self::Unauthorized => html::UNAUTHORIZED,
             Self::GrantExpired => html::GRANT_EXPIRED,
             Self::OriginRefused => html::ORIGIN_REFUSED,
+            Self::ReadOnly => html::READ_ONLY,
             Self::ServiceWorker => html::SERVICE_WORKER,
             Self::Gone => html::GONE,
             Self::TooMany(_) => html::TOO_MANY,
