@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod render;
+mod share;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, Valu
 use clap_complete::Shell;
 
 pub use render::{Proxy, Render};
+pub use share::{Share, Visibility};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -104,6 +106,10 @@ pub enum Verb {
     Rotate(Named),
     /// Put every browser out, close open sockets, and hand out a new link.
     Revoke(Named),
+    /// Hand out a link for somebody else, list such links, withdraw one.
+    Share(Share),
+    /// Change who may see an attachment.
+    Visibility(Visibility),
     /// Say which attachment answers a URL, by which rule, or why none does.
     Route(Route),
     /// Check this host; with --daemon and --base a deployment, from anywhere.

@@ -9,9 +9,10 @@ use hyper::body::{Bytes, Incoming};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use preview_core::id::SessionId;
 use preview_core::refusal::Code;
+use preview_core::wire::VisibilityWord;
 use preview_core::wire::api::{
     AttachRequest, AttachmentList, AttachmentView, Detached, Health, ModuleHealth, Problem, SessionEnded,
-    TaskRequest, TaskView,
+    ShareList, ShareRequest, ShareView, TaskRequest, TaskView, Unshared, VisibilityRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,6 +118,29 @@ impl Client {
     /// Puts every browser out.
     pub async fn revoke(&self, id: &str) -> Result<AttachmentView, Failure> {
         self.post(&format!("/v1/attachments/{}/revoke", segment(id))).await
+    }
+
+    /// Hands out a link for somebody else.
+    pub async fn share(&self, id: &str, request: &ShareRequest) -> Result<ShareView, Failure> {
+        let path = format!("/v1/attachments/{}/shares", segment(id));
+        Ok(self.call(Method::POST, &path, Some(request)).await?.1)
+    }
+
+    /// The links for others that have not ended.
+    pub async fn shares(&self, id: &str) -> Result<ShareList, Failure> {
+        self.get(&format!("/v1/attachments/{}/shares", segment(id))).await
+    }
+
+    /// Withdraws a link.
+    pub async fn unshare(&self, id: &str, number: u32) -> Result<Unshared, Failure> {
+        self.delete(&format!("/v1/attachments/{}/shares/{number}", segment(id))).await
+    }
+
+    /// Changes who may see an attachment.
+    pub async fn set_visibility(&self, id: &str, to: VisibilityWord) -> Result<AttachmentView, Failure> {
+        let path = format!("/v1/attachments/{}/visibility", segment(id));
+        let request = VisibilityRequest { visibility: to };
+        Ok(self.call(Method::POST, &path, Some(&request)).await?.1)
     }
 
     /// Starts a task.

@@ -11,6 +11,7 @@ mod show;
 mod open;
 mod logs;
 mod rotate;
+mod share;
 mod route;
 pub(crate) mod certs;
 mod config;
@@ -38,6 +39,8 @@ pub async fn run(context: &Context, verb: Verb) -> Result<(), Failure> {
         Verb::Logs(args) => logs::run(context, &args).await,
         Verb::Rotate(args) => rotate::rotate(context, &args).await,
         Verb::Revoke(args) => rotate::revoke(context, &args).await,
+        Verb::Share(args) => share::run(context, &args).await,
+        Verb::Visibility(args) => share::visibility(context, &args).await,
         Verb::Route(args) => route::run(context, &args).await,
         Verb::Certs { verb } => certs::run(context, verb).await,
         Verb::Config { verb } => config::run(context, verb),

@@ -58,6 +58,7 @@ impl Exit {
             | Code::StateInUse
             | Code::LimitSession
             | Code::LimitUser
+            | Code::LimitShares
             | Code::RateLimited
             | Code::CertRateLimited
             | Code::CertPaused

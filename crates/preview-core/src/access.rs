@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+mod way;
+mod source;
 
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use crate::clock::Wall;
 use crate::grant::Grant;
 use crate::id::SessionId;
 use crate::route::Route;
-use crate::share::Share;
 use crate::template::UrlTemplate;
-use crate::token::TokenDigest;
+
+use source::{Source, origin_parts};
+use way::Way;
 
 /// How the operator wants previews guarded.
 #[derive(Clone, Debug)]
@@ -241,87 +244,6 @@ impl AccessPolicy {
     }
 }
 
-/// By which link somebody comes in.
-#[derive(Clone, Copy, Debug)]
-enum Way<'r> {
-    /// The attachment's own.
-    Own,
-    /// One that was handed out to somebody else.
-    Share(&'r Share),
-}
-
-/// Where a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// A page of this very host.
-    Own,
-    /// The agent's app, or another attachment of the same session.
-    Friend,
-    /// An attachment of another session, live or not.
-    Sibling,
-    /// Any other page, or an opaque one (`null`).
-    Foreign,
-    /// The request does not say.
-    Unsaid,
-}
-
-impl Source {
-    fn of(
-        policy: &AccessPolicy,
-        route: &Route,
-        visit: &Visit<'_>,
-        is_sibling: impl Fn(&str, &SessionId) -> bool,
-    ) -> Self {
-        let Some(origin) = visit.origin.or_else(|| visit.referer.and_then(origin_of)) else {
-            let same = visit.fetch_site == Some("same-origin");
-            return if same { Self::Own } else { Self::Unsaid };
-        };
-        let is_friend = |host| is_sibling(host, &route.session);
-        match origin_parts(origin) {
-            _ if origin == route.url.origin => Self::Own,
-            _ if policy.app_origins.iter().any(|app| app == origin) => Self::Friend,
-            Some((_, host)) if policy.is_ours(origin) && is_friend(host) => Self::Friend,
-            Some(_) if policy.is_ours(origin) => Self::Sibling,
-            _ => Self::Foreign,
-        }
-    }
-
-    /// Whether a request from here is refused although its credential is good.
-    fn is_refused(self, visit: &Visit<'_>, decision: Decision) -> bool {
-        let by_cookie = matches!(decision, Decision::Allow(Pass::Granted(_)) | Decision::Ask);
-        match (visit.kind, self) {
-            (VisitKind::Upgrade, Self::Sibling | Self::Foreign) => true,
-            // Only a browser sends the cookie, and a browser says where an upgrade comes from.
-            (VisitKind::Upgrade, Self::Unsaid) | (VisitKind::Subresource, Self::Sibling) => by_cookie,
-            (VisitKind::Navigation, Self::Sibling) => by_cookie && !visit.reads_only,
-            (VisitKind::Subresource, Self::Unsaid) => by_cookie && visit.fetch_site == Some("same-site"),
-            (_, Self::Own | Self::Friend)
-            | (VisitKind::Preflight, _)
-            | (VisitKind::Navigation | VisitKind::Subresource, Self::Foreign)
-            | (VisitKind::Navigation, Self::Unsaid) => false,
-        }
-    }
-}
-
-impl<'r> Way<'r> {
-    /// The way that a grant was had by, if it is still open.
-    fn of_grant(grant: &Grant, route: &'r Route, now: Wall) -> Option<Self> {
-        if grant.share == 0 { Some(Self::Own) } else { route.shares.get(grant.share, now).map(Self::Share) }
-    }
-
-    fn is_read_only(self) -> bool {
-        matches!(self, Self::Share(share) if share.read_only)
-    }
-
-    /// How much it lets do.
-    fn width(self) -> u8 {
-        match self {
-            Self::Own => 2,
-            Self::Share(share) => u8::from(!share.read_only),
-        }
-    }
-}
-
 impl Visit<'_> {
     /// Whether it changes nothing: pages of dev servers come to life only with their socket, so that is let through.
     fn only_looks(&self) -> bool {
@@ -333,32 +255,4 @@ impl Visit<'_> {
         self.fetch_site == Some("same-origin")
             || self.kind == VisitKind::Upgrade && self.origin == Some(route.url.origin.as_str())
     }
-}
-
-impl GivenToken<'_> {
-    /// The way that it opens. Takes the same time for every wrong token.
-    fn way(self, route: &Route, now: Wall) -> Option<Way<'_>> {
-        let (is_session, token) = match self {
-            Self::Query { session, token } => (session == route.session.as_str(), token),
-            Self::Header(token) => (true, token),
-        };
-        let digest = TokenDigest::of(token);
-        let is_own = route.tokens.admit_digest(&digest, now);
-        let share = route.shares.find(&digest, now);
-        let way = if is_own { Some(Way::Own) } else { share.map(Way::Share) };
-        way.filter(|_| is_session)
-    }
-}
-
-/// The origin of a URL: what stands before its third slash.
-fn origin_of(url: &str) -> Option<&str> {
-    let start = url.find("://")? + 3;
-    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
-    Some(&url[..end])
-}
-
-/// Scheme and host name of an origin (RFC 6454 §6.1), without its port.
-fn origin_parts(origin: &str) -> Option<(&str, &str)> {
-    let (scheme, authority) = origin.split_once("://")?;
-    Some((scheme, authority.split_once(':').map_or(authority, |(host, _)| host)))
 }

@@ -60,6 +60,40 @@ impl GrantCookie {
     }
 }
 
+/// The cookie that remembers a visitor of a public preview who has read what that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenCookie {
+    /// `__Host-preview-seen`.
+    Secure,
+    /// `preview-seen`, where a host has no secure context.
+    Plain,
+}
+
+impl SeenCookie {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Secure, Self::Plain];
+
+    /// How long it is remembered.
+    pub const LIFE: Duration = Duration::from_hours(30 * 24);
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "__Host-preview-seen",
+            Self::Plain => "preview-seen",
+        }
+    }
+
+    /// The value of `Set-Cookie` that makes a browser remember `what`.
+    #[must_use]
+    pub fn set(self, what: &str) -> String {
+        let secure = if self == Self::Secure { "Secure; " } else { "" };
+        let age = Self::LIFE.as_secs();
+        format!("{}={what}; Path=/; Max-Age={age}; {secure}HttpOnly; SameSite=Lax", self.name())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! spawns: time and entropy are arguments. Daemon and edge obey this crate; other services embed it.
 //!
 //! Reading order is the order of the modules: words first ([`id`], [`clock`], [`template`], [`ports`]), then
-//! rules ([`limits`], [`idle`], [`token`], [`grant`], [`cookie`], [`listener`]), then the registry that applies them
+//! rules ([`limits`], [`idle`], [`token`], [`share`], [`grant`], [`cookie`], [`listener`]), then the registry that applies them
 //! ([`attachment`], [`command`], [`registry`], [`event`], [`refusal`]), then what an edge needs ([`route`],
 //! [`access`]).
 #![deny(missing_docs)]

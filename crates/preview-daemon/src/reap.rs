@@ -24,6 +24,9 @@ const REPLAY: Duration = Duration::from_hours(24);
 /// How old a visit may be before its edge reports it (`docs/contract.md` §3).
 const REPORT_LAG: Duration = Duration::from_secs(5);
 
+/// How often links for others are looked at: the wall clock, by which they end, may jump.
+const LINKS: Duration = Duration::from_secs(1);
+
 /// Reaps until the daemon stops.
 pub(crate) async fn reap(daemon: Daemon) {
     loop {
@@ -73,6 +76,24 @@ fn rest(daemon: &Daemon, all: &[Arc<Attachment>]) -> Duration {
     due.clamp(Duration::from_millis(10), step)
 }
 
+/// Withdraws links for others as they end, until the daemon stops. Within a second also where the clock was set.
+pub(crate) async fn withdraw_ended(daemon: Daemon) {
+    loop {
+        let (all, now) = (daemon.live().all(), clock::wall());
+        let mut rest = LINKS;
+        for it in &all {
+            for share in it.shares.as_slice() {
+                if share.lives(now) {
+                    rest = rest.min(share.expires.since(now));
+                } else if let Err(error) = daemon.withdraw_ended(it.id, share.number).await {
+                    tracing::warn!(id = %it.id, number = share.number, %error, "an ended link is not withdrawn");
+                }
+            }
+        }
+        sleep(rest.max(Duration::from_millis(10))).await;
+    }
+}
+
 /// Tells of tasks that end by themselves, until the daemon stops.
 pub(crate) async fn tell_exits(daemon: Daemon, mut exits: UnboundedReceiver<TaskExit>) {
     while let Some(TaskExit { task, last_lines }) = exits.recv().await {
@@ -104,5 +125,67 @@ pub(crate) async fn keep_house(daemon: Daemon) {
                 Err(error) => tracing::warn!(%error, "the store is not copied"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use futures_util::StreamExt as _;
+    use preview_core::clock::{Now, Wall};
+    use preview_core::command::{Authority, Command};
+    use preview_core::settings::{Settings, Sources};
+    use preview_core::share::{Label, Wish};
+    use preview_core::wire::api::AttachRequest;
+    use preview_core::wire::events::EventWord;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::daemon::EventFilter;
+    use crate::store::Telling;
+
+    #[tokio::test]
+    async fn a_link_that_has_ended_is_withdrawn_within_a_second_and_told() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let running = crate::start(config(scratch.path())).await.expect("starts");
+        let daemon = running.daemon();
+        let port = xtask::real::free_port().expect("a port");
+        let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free");
+        let view = daemon.attach(&Authority::Admin, request(port)).await.expect("admitted").view;
+        let id = view.id.parse().expect("an id");
+        let mut told = daemon.events_since(&Authority::Admin, EventFilter::default(), None).expect("told");
+
+        // Of a minute's life, all but a moment is over.
+        let wish = Wish::new(Label::default(), false, Wish::LEAST).expect("in bounds");
+        let mut context = daemon.context(&Authority::Admin, clock::entropy().expect("random"));
+        let made = context.now.wall.as_millis() - 59_700;
+        context.now = Now { wall: Wall::from_millis(made), ..context.now };
+        let share = Command::Share(id, wish);
+        daemon.store().transact(share, context, Telling::default()).await.expect("shared");
+        assert_eq!(daemon.shares(&Authority::Admin, id).expect("listed").shares.len(), 1);
+
+        let mut next = async || tokio::time::timeout(Duration::from_secs(5), told.next()).await;
+        let shared = next().await.expect("in time").expect("told");
+        assert!(matches!(shared.what, EventWord::Shared { number: 1, .. }), "{shared:?}");
+        let ended = next().await.expect("in time").expect("told");
+        assert_eq!(ended.what, EventWord::Unshared { number: 1 });
+        let late = clock::wall().as_millis() - (made + 60_000);
+        assert!(late < 1_500, "{late} ms late");
+        assert_eq!(daemon.live().get(id).expect("live").shares.as_slice(), []);
+        running.stop().await;
+    }
+
+    fn config(scratch: &Path) -> Config {
+        let text = format!("web_preview:\n  state_dir: {}\n", scratch.join("state").display());
+        let settings = Settings::load(Sources { file: Some(("test", &text)), ..Sources::default() });
+        Config::from_settings(&settings.expect("valid"), scratch, "box").expect("valid")
+    }
+
+    fn request(port: u16) -> AttachRequest {
+        serde_json::from_value(serde_json::json!({
+            "session_id": "s", "user_id": "u", "port": port, "health_check": false,
+        }))
+        .expect("a request")
     }
 }

@@ -33,6 +33,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         }
     };
     daemon.spawn(reap::reap(daemon.clone()));
+    daemon.spawn(reap::withdraw_ended(daemon.clone()));
     daemon.spawn(reap::keep_house(daemon.clone()));
     daemon.spawn(reap::tell_exits(daemon.clone(), exits));
     daemon.spawn(listeners::watch(daemon.clone()));

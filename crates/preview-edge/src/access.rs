@@ -23,7 +23,7 @@ pub(crate) enum Entrance<'t> {
     /// A preflight that is answered here.
     Preflight,
     /// The operator's endpoint decides, also where there is no attachment.
-    Ask(Option<&'t Arc<Entry>>),
+    Ask(#[expect(dead_code, reason = "login mode is to read it")] Option<&'t Arc<Entry>>),
     /// Kept out.
     Closed(Denial),
 }

@@ -45,6 +45,8 @@ pub struct Config {
     pub access: AccessPolicy,
     /// What happens to the token in a URL.
     pub handoff: Handoff,
+    /// What visitors of public previews are told first.
+    pub notice: Option<Notice>,
     /// Where certificates come from, if HTTPS is served.
     pub tls: TlsSource,
     /// Proxies in front, whose `X-Forwarded-*` are read.
@@ -75,6 +77,13 @@ pub enum Handoff {
     Pass,
     /// A redirect to the URL without it sets the grant.
     Strip,
+}
+
+/// What visitors of public previews are told first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Who runs the previews, and how to be reached.
+    pub contact: Option<String>,
 }
 
 /// Where certificates come from.

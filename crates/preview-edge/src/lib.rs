@@ -25,6 +25,7 @@ mod owner;
 mod tunnel;
 mod body;
 mod page;
+mod notice;
 mod activity;
 mod control;
 mod watch;

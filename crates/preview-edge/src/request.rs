@@ -27,6 +27,7 @@ use crate::headers::cookies::Jar;
 use crate::headers::forwarded::Via;
 use crate::headers::framing::Framing;
 use crate::headers::value;
+use crate::notice;
 use crate::page::{self, Answer};
 use crate::shared::{Conn, Shared};
 use crate::upstream::Pools;
@@ -37,6 +38,8 @@ use quota::Misses;
 pub(crate) struct Global {
     pub(crate) jar: Jar,
     pub(crate) framing: Framing,
+    /// The page before public previews, where there is one.
+    pub(crate) notice: Option<page::Notice>,
     misses: Misses,
     periods: Periods,
     /// The port of https URLs, where plain HTTP is sent to HTTPS.
@@ -59,6 +62,7 @@ impl Global {
         Self {
             jar: Jar::of(&config.template),
             framing: Framing::of(&config.access.app_origins),
+            notice: config.notice.as_ref().map(|it| page::Notice::of(it, &config.template)),
             misses: Misses::new(config.limits.misses_per_minute),
             periods: Periods::new(),
             https_port: https.map(|port| template_port.map_or(port, preview_core::ports::Port::get)),
@@ -133,9 +137,13 @@ async fn answer(
         match access::decide(shared, &table, opened, &host, asked, request.headers(), clock::wall()) {
             Entrance::Open(admitted) => admitted,
             Entrance::Preflight => return Ok(page::preflight(request.headers())),
+            Entrance::Ask(_) => return Err(refuse(shared, &via, Denial::Unauthorized, now)),
             Entrance::Closed(denial) => return Err(refuse(shared, &via, denial, now)),
         };
     count(conn, &admitted, &request, &via, now)?;
+    if let Some(response) = notice::answer(shared, &admitted, head.kind, &request) {
+        return Ok(response);
+    }
     if let Some(location) = stripped_location(shared, &admitted, head.kind, &request) {
         let mut response = page::without_token(location);
         hand_over(admitted, response.headers_mut());

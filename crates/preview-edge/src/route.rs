@@ -41,6 +41,7 @@ pub(crate) struct Computed {
     epoch: u64,
     /// The links for others that were there.
     shares: Vec<u32>,
+    visibility: Visibility,
     ended: CancellationToken,
     /// Differs wherever `ended` does: connections of another generation are not used.
     pub(crate) generation: u64,
@@ -77,10 +78,11 @@ impl Computed {
     /// Computed of `route`; what may outlive the change is taken over from the same attachment's `previous` one.
     pub(crate) fn of(route: &Route, previous: Option<&Self>) -> Self {
         let shares: Vec<u32> = route.shares.as_slice().iter().map(|share| share.number).collect();
-        // A link that was withdrawn ends everybody's tunnels: pages open theirs anew, if they may.
+        // Where fewer may come in than before, everybody's tunnels end: pages open theirs anew, if they still may.
         let same = previous.filter(|it| {
             it.epoch == route.epoch
                 && it.listener == route.listener
+                && it.visibility <= route.visibility
                 && it.shares.iter().all(|number| shares.contains(number))
         });
         let (ended, generation) = match same {
@@ -91,6 +93,7 @@ impl Computed {
             listener: route.listener,
             epoch: route.epoch,
             shares,
+            visibility: route.visibility,
             ended,
             generation,
             origins: Origins::of(route),
@@ -170,6 +173,7 @@ pub(crate) mod sample {
             state: ServerState::Live,
             visibility: Visibility::Private,
             tokens: Tokens::new(token().digest()),
+            shares: Shares::default(),
             epoch: 0,
         }
     }
@@ -182,6 +186,9 @@ pub(crate) mod sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use preview_core::clock::Wall;
+    use preview_core::share::{Label, Wish};
+    use std::time::Duration;
 
     #[test]
     fn streams_outlive_a_new_token_but_no_new_epoch_and_no_new_listener() {
@@ -197,5 +204,21 @@ mod tests {
         first.end();
         assert!(rotated.ended().is_cancelled());
         assert!(!revoked.ended().is_cancelled());
+    }
+
+    #[test]
+    fn streams_outlive_a_further_link_but_not_that_fewer_may_come_in() {
+        let route = sample::route("https://a.example", 3000);
+        let mut shared = route.clone();
+        let wish = Wish::new(Label::default(), true, Duration::from_hours(1)).expect("in bounds");
+        let share = shared.shares.make(&wish, TokenDigest::of("t"), Wall::from_secs(1)).expect("room");
+        shared.shares.add(share);
+        let (before, with_link) = (Computed::of(&route, None), Computed::of(&shared, None));
+        assert!(Computed::of(&shared, Some(&before)).continues(&before));
+        assert!(!Computed::of(&route, Some(&with_link)).continues(&with_link), "withdrawn");
+        let public = Route { visibility: Visibility::Public, ..route.clone() };
+        let shown = Computed::of(&public, Some(&before));
+        assert!(shown.continues(&before));
+        assert!(!Computed::of(&route, Some(&shown)).continues(&shown), "private again");
     }
 }

@@ -5,7 +5,7 @@ use super::{Finding, Tree, tokens};
 const RULE: &str = "order";
 
 /// Core's rooms as ARCHITECTURE.md walks through them: words, rules, the registry, what an edge needs.
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "id",
     "clock",
     "template",
@@ -13,6 +13,7 @@ const CORE: [&str; 20] = [
     "limits",
     "idle",
     "token",
+    "share",
     "grant",
     "cookie",
     "listener",

@@ -109,6 +109,12 @@ pub fn until(seconds: Option<u64>) -> String {
     }
 }
 
+/// The same of a moment; `-` for one that is over.
+#[must_use]
+pub fn until_time(time: Timestamp) -> String {
+    until(Some(time.0.since(now()).as_secs()).filter(|left| *left > 0))
+}
+
 fn now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

@@ -52,7 +52,21 @@ fn a_configuration_file_that_is_named_must_be_there() {
 #[test]
 fn completions_and_manual_name_every_subcommand() {
     let home = Home::new();
-    let verbs = ["run", "up", "attach", "detach", "ls", "show", "open", "logs", "rotate", "revoke", "route"];
+    let verbs = [
+        "run",
+        "up",
+        "attach",
+        "detach",
+        "ls",
+        "show",
+        "open",
+        "logs",
+        "rotate",
+        "revoke",
+        "share",
+        "visibility",
+        "route",
+    ];
     for shell in ["bash", "zsh", "fish"] {
         let text = home.told(&["completions", shell]);
         assert!(verbs.iter().all(|verb| text.contains(verb)), "{shell}");

@@ -42,6 +42,43 @@ fn rotating_hands_out_a_second_link_and_revoking_ends_both() {
 }
 
 #[test]
+fn a_link_for_somebody_else_is_handed_out_listed_and_withdrawn() {
+    let (home, server) = (Home::new(), Server::start());
+    let _up = home.up();
+    home.told(&["attach", &server.port(), "--name", "shop"]);
+    assert_eq!(home.told(&["share", "shop", "--list"]), "");
+    let shared = link(&home.told(&["share", "shop", "--read-only", "--ttl", "90m", "--label", "Zoë"]));
+    assert_eq!(get(&shared).status, 200);
+    let json = home.json(&["share", "shop"]);
+    assert_eq!((&json["number"], &json["read_only"]), (&2.into(), &false.into()));
+    let list = home.told(&["share", "shop", "--list"]);
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(
+        (rows[0][..3].to_vec(), rows[1][..3].to_vec()),
+        (vec!["1", "Zoë", "look"], vec!["2", "-", "everything"])
+    );
+    assert!(rows[0][4].starts_with("1h29m") && !list.contains("token"), "{list}");
+
+    assert_eq!(home.told(&["share", "shop", "--withdraw", "1"]), "shop\t1\twithdrawn\n");
+    assert_eq!(get(&shared).status, 502);
+    let text = home.refused(&["share", "shop", "--withdraw", "1"], 3);
+    assert!(text.contains("help: preview share shop --list"), "{text}");
+}
+
+#[test]
+fn what_is_made_public_needs_no_link_until_it_is_private_again() {
+    let (home, server) = (Home::new(), Server::start());
+    let _up = home.up();
+    home.told(&["attach", &server.port(), "--name", "shop"]);
+    let url = home.json(&["show", "shop"])["url"].as_str().expect("a URL").to_owned();
+    assert_eq!(get(&url).status, 502);
+    assert_eq!(home.told(&["visibility", "shop", "public"]), format!("shop\tpublic\t{url}\n"));
+    assert_eq!(get(&url).status, 200);
+    assert_eq!(home.json(&["visibility", "shop", "private"])["visibility"], "private");
+    assert_eq!(get(&url).status, 502);
+}
+
+#[test]
 fn a_name_that_is_not_there_is_answered_by_the_one_that_was_meant() {
     let (home, server) = (Home::new(), Server::start());
     let _up = home.up();

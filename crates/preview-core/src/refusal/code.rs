@@ -102,7 +102,7 @@ codes! {
         "Detach one that is not needed: `preview ls`, `preview detach NAME`.";
     LimitShares "limit_shares" 429
         "The attachment has as many links for others as it may have."
-        "Withdraw one that is not needed: `preview share --list NAME`, `preview share --withdraw N NAME`.";
+        "Withdraw one that is not needed: `preview share NAME --list`, `preview share NAME --withdraw N`.";
     RateLimited "rate_limited" 429
         "Too many requests came in too short a time."
         "Wait as long as Retry-After says.";

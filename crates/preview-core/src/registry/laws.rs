@@ -1,5 +1,7 @@
 //! Laws of the registry, held against any sequence of commands.
 
+mod sharing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::listener::{Listener, Loopback, Owner, OwningTask};
 use crate::ports::Port;
 use crate::refusal::Code;
 use crate::route::{Route, RouteTable};
+use crate::share::{Label, Wish};
 use crate::verdict::{HostHeader, HostPolicy, PolicyReason, Verdict};
 
 proptest! {
@@ -228,6 +231,9 @@ enum Step {
     End { session: u8 },
     Rotate { nth: usize },
     Revoke { nth: usize },
+    Share { nth: usize },
+    Unshare { nth: usize, number: u32 },
+    Show { nth: usize, visibility: Visibility },
 }
 
 /// The registry with all its state in one scope, and a clock that counts turns.
@@ -278,6 +284,9 @@ impl World {
             Step::End { session } => Command::EndSession(self::session(*session)),
             Step::Rotate { nth: n } => Command::Rotate(nth(*n)),
             Step::Revoke { nth: n } => Command::Revoke(nth(*n)),
+            Step::Share { nth: n } => Command::Share(nth(*n), wish()),
+            Step::Unshare { nth: n, number } => Command::Unshare(nth(*n), *number),
+            Step::Show { nth: n, visibility } => Command::Show(nth(*n), *visibility),
         };
         (command, self.context(Authority::Admin))
     }
@@ -289,6 +298,10 @@ impl World {
         let now = Now { wall: Wall::from_secs(self.turn), tick: tick(self.turn) };
         Context { rules: self.rules.clone(), by, now, entropy }
     }
+}
+
+fn wish() -> Wish {
+    Wish::new(Label::default(), false, Wish::DEFAULT).expect("in bounds")
 }
 
 impl Scope {
@@ -319,6 +332,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8).prop_map(|session| Step::End { session }),
         1 => (0..20_usize).prop_map(|nth| Step::Rotate { nth }),
         1 => (0..20_usize).prop_map(|nth| Step::Revoke { nth }),
+        1 => (0..20_usize).prop_map(|nth| Step::Share { nth }),
+        1 => (0..20_usize, 0..3_u32).prop_map(|(nth, number)| Step::Unshare { nth, number }),
+        1 => (0..20_usize, prop_oneof![Just(Visibility::Private), Just(Visibility::Public)])
+            .prop_map(|(nth, visibility)| Step::Show { nth, visibility }),
     ]
 }
 

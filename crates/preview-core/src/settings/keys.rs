@@ -68,6 +68,8 @@ keys! {
     "tasks.remote" Kind::Flag, "false", "Whether keys narrower than admin may start tasks.";
     "visibility.default" Kind::Choice(&["private", "public"]), "private", "The visibility of an attachment that asks for none.";
     "visibility.max" Kind::Choice(&["private", "public"]), "public", "The widest visibility that may be asked for.";
+    "visibility.notice" Kind::Flag, "false", "Whether public previews first tell visitors what they are.";
+    "visibility.contact" Kind::OptionalText, "", "Who runs the previews and how to be reached, as that notice says it.";
     "access.mode" Kind::Choice(&["open", "token"]), "token", "Who is let in: everybody, or who holds a token or grant.";
     "access.handoff" Kind::Choice(&["pass", "strip"]), "pass", "Whether a URL's token goes on to the dev server or is stripped.";
     "access.grant_life" Kind::Duration(60, 30 * DAY), "8h", "How long a browser stays in without using it.";

@@ -1,8 +1,12 @@
 //! What a daemon and its edges tell each other: the route feed, activity, and questions about listeners.
 
+mod share;
+
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use share::ShareRow;
 
 use super::{PolicyWord, StateWord, VisibilityWord};
 use crate::clock::Wall;
@@ -11,7 +15,7 @@ use crate::id::{InvalidText, SessionId, UserId};
 use crate::listener::{Listener, Loopback};
 use crate::ports::{InvalidPort, Port};
 use crate::route::{Route, RouteOwner};
-use crate::share::{Label, Share, Shares};
+use crate::share::{Share, Shares};
 use crate::template::Rendered;
 use crate::token::{TokenDigest, Tokens};
 
@@ -111,19 +115,6 @@ pub struct RouteRow {
     pub epoch: u64,
 }
 
-/// A link as an edge must know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShareRow {
-    /// Its number within the attachment.
-    pub number: u32,
-    /// Its token's digest, base64url.
-    pub token: String,
-    /// Whether it lets only look.
-    pub read_only: bool,
-    /// From when it is refused, milliseconds since 1970.
-    pub expires: u64,
-}
-
 /// A grant key as it is written.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRow {
@@ -220,31 +211,6 @@ impl From<&Route> for RouteRow {
             shares: it.shares.as_slice().iter().map(ShareRow::from).collect(),
             epoch: it.epoch,
         }
-    }
-}
-
-impl From<&Share> for ShareRow {
-    fn from(it: &Share) -> Self {
-        Self {
-            number: it.number,
-            token: encode(it.digest.as_bytes()),
-            read_only: it.read_only,
-            expires: it.expires.as_millis(),
-        }
-    }
-}
-
-impl TryFrom<&ShareRow> for Share {
-    type Error = InvalidRow;
-    fn try_from(row: &ShareRow) -> Result<Self, InvalidRow> {
-        Ok(Self {
-            number: row.number,
-            digest: decode(&row.token, "token").map(TokenDigest::from_bytes)?,
-            label: Label::default(),
-            read_only: row.read_only,
-            created: Wall::default(),
-            expires: Wall::from_millis(row.expires),
-        })
     }
 }
 

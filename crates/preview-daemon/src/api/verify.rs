@@ -96,7 +96,7 @@ async fn judge(api: &Shared, arrival: Arrival, headers: &HeaderMap, asked: &Aske
     }
     let access = &api.daemon.config().access;
     let mut told = onward::request(&route, headers, asked.is_upgrade());
-    if asked.url_token().is_some_and(|token| route.tokens.admit(token, clock::wall())) {
+    if asked.url_token().is_some_and(|token| route.is_opened_by(token, clock::wall())) {
         onward::hide_token(&mut told);
     }
     if let Some(sealed) = &answer.grant {

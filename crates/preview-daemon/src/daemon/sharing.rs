@@ -4,6 +4,7 @@ use preview_core::attachment::Visibility;
 use preview_core::command::{Authority, Command};
 use preview_core::event::Event;
 use preview_core::id::AttachmentId;
+use preview_core::registry::Scope;
 use preview_core::share::Wish;
 use preview_core::wire::api::{AttachmentView, ShareList, ShareView, Unshared};
 
@@ -41,6 +42,15 @@ impl Daemon {
         let context = self.context(by, clock::entropy()?);
         let done = self.store().transact(Command::Unshare(id, number), context, Telling::default()).await?;
         Ok(Unshared { number, removed: !done.changes.is_empty() })
+    }
+
+    /// Withdraws a link that has ended, so that all hear of it and edges close what came in by it.
+    pub(crate) async fn withdraw_ended(&self, id: AttachmentId, number: u32) -> Result<(), Failure> {
+        let still = move |scope: &Scope| {
+            let shares = scope.attachments.get(&id).map(|it| it.shares.as_slice()).unwrap_or_default();
+            shares.iter().any(|share| share.number == number && !share.lives(clock::wall()))
+        };
+        self.carry_out(Command::Unshare(id, number), Telling::default(), still).await.map(drop)
     }
 
     /// Changes who may see it, within what the operator allows.

@@ -10,7 +10,7 @@ use preview_core::settings::{Origin, Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 
 use super::acme;
-use super::{Config, Handoff, Limits, Listen, Metrics, Mode, Solver, Times, TlsSource};
+use super::{Config, Handoff, Limits, Listen, Metrics, Mode, Notice, Solver, Times, TlsSource};
 
 impl Config {
     /// The configuration that `settings` describe; a leading `~` is `home`.
@@ -52,6 +52,9 @@ impl Config {
                 Some("strip") => Handoff::Strip,
                 _ => Handoff::Pass,
             },
+            notice: settings
+                .flag("visibility.notice")
+                .then(|| Notice { contact: settings.text("visibility.contact").map(str::to_owned) }),
             tls,
             metrics,
             trusted_proxies: all(settings, "edge.trusted_proxies", "networks such as 10.0.0.0/8")?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{COOKIE, HeaderMap, SET_COOKIE};
-use preview_core::cookie::GrantCookie;
+use preview_core::cookie::{GrantCookie, SeenCookie};
 use preview_core::template::UrlTemplate;
 
 use super::value;
@@ -41,6 +41,23 @@ impl Jar {
             .flat_map(GrantCookie::among)
             .filter(move |(cookie, _)| self.0.contains(cookie))
             .map(|(cookie, value)| (value, cookie == GrantCookie::Unpartitioned))
+    }
+
+    /// Whether a cookie remembers `what`.
+    pub(crate) fn has_seen(self, headers: &HeaderMap, what: &str) -> bool {
+        pairs(headers).any(|pair| {
+            name_of(pair) == self.seen().name().as_bytes()
+                && pair.split(|b| *b == b'=').nth(1).is_some_and(|value| value == what.as_bytes())
+        })
+    }
+
+    /// The cookie that remembers `what`.
+    pub(crate) fn remember(self, what: &str) -> HeaderValue {
+        value(self.seen().set(what))
+    }
+
+    fn seen(self) -> SeenCookie {
+        if self.is_secure() { SeenCookie::Secure } else { SeenCookie::Plain }
     }
 
     /// The cookies that hand a grant to a browser.
@@ -134,7 +151,8 @@ fn name_of(pair: &[u8]) -> &[u8] {
 }
 
 fn is_own(name: &[u8]) -> bool {
-    GrantCookie::ALL.iter().any(|own| own.name().as_bytes() == name)
+    let grants = GrantCookie::ALL.iter().map(|own| own.name());
+    grants.chain(SeenCookie::ALL.iter().map(|own| own.name())).any(|own| own.as_bytes() == name)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use preview_core::verdict::HostPolicy;
 use super::cookies;
 use super::framing::Framing;
 use super::hop::drop_hop_by_hop;
+use super::names::ROBOTS;
 use super::origin::Origins;
 
 /// What of the request decides on the headers of its answer.
@@ -41,6 +42,8 @@ pub(crate) fn from_dev_server(
             (origins.local == allowed).then(|| origins.public.clone())
         });
     }
+    // Previews come and go, and what is unfinished is for nobody to find.
+    headers.insert(ROBOTS, HeaderValue::from_static("noindex"));
     if asking.authenticated {
         framing.apply(headers);
     }
@@ -117,16 +120,26 @@ mod tests {
     fn what_connection_nominates_is_dropped_on_the_way_back_too() {
         let headers =
             answered_with(HostPolicy::Loopback, &[("connection", "x-gone"), ("x-gone", "1")], VIEWER);
-        assert!(headers.is_empty(), "{headers:?}");
+        assert!(!headers.contains_key("x-gone"), "{headers:?}");
+    }
+
+    #[test]
+    fn no_dev_server_is_indexed_whatever_it_says() {
+        for given in [&[][..], &[("x-robots-tag", "all")], &[("x-robots-tag", "a"), ("x-robots-tag", "b")]] {
+            let headers = answered_with(HostPolicy::Preserve, given, STRANGER);
+            let all: Vec<_> = headers.get_all("x-robots-tag").iter().collect();
+            assert_eq!(all, ["noindex"]);
+        }
     }
 
     #[test]
     fn framing_is_ours_to_say_where_somebody_was_let_in() {
         let given = [("x-frame-options", "DENY"), ("content-security-policy", "frame-ancestors 'none'")];
-        let headers = answered_with(HostPolicy::Loopback, &given, VIEWER);
-        assert!(headers.is_empty(), "{headers:?}");
-        let headers = answered_with(HostPolicy::Loopback, &given, STRANGER);
-        assert_eq!(headers.len(), 2);
+        let kept = |asking| {
+            let headers = answered_with(HostPolicy::Loopback, &given, asking);
+            given.iter().filter(|(name, _)| headers.contains_key(*name)).count()
+        };
+        assert_eq!((kept(VIEWER), kept(STRANGER)), (0, 2));
     }
 
     #[test]

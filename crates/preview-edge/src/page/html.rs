@@ -166,14 +166,45 @@ pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
     let (policy, refresh, bar) =
         if waits { (&POLICIES.waiting, REFRESH, BAR) } else { (&POLICIES.still, "", "") };
     let script = if waits { format!("<script>{SCRIPT}</script>\n") } else { String::new() };
-    let html = format!(
+    let main = format!(
+        "{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n\
+         <p class=\"code\">Code: <code>{code}</code></p>\n"
+    );
+    (whole(title, refresh, &main, &script).into(), policy.clone())
+}
+
+/// What stands before public previews under `base`, and the policy that it needs.
+pub(super) fn notice(base: &str, contact: Option<&str>) -> (Bytes, HeaderValue) {
+    const TITLE: &str = "Somebody’s preview";
+    let base = escaped(base);
+    let contact = contact.map_or_else(String::new, |contact| {
+        format!("<p class=\"code\">Who runs this: {}</p>\n", escaped(contact))
+    });
+    let main = format!(
+        "<p>Behind this page is a web app that somebody is working on. It may be unfinished, and those who run \
+         {base} have not looked at it.</p>\n<p>Enter no password and nothing personal, unless you know who sent you \
+         here.</p>\n<form method=\"post\" action=\"{}\"><button autofocus>Open the preview</button></form>\n{contact}",
+        crate::notice::PATH
+    );
+    let html = whole(TITLE, "", &format!("<h1>{TITLE}</h1>\n{main}"), "");
+    let policy = POLICIES.still.to_str().unwrap_or_default();
+    let policy = policy.replace("form-action 'none'", "form-action 'self'; frame-ancestors 'none'");
+    (html.into(), value(policy))
+}
+
+/// A whole page: `head` and `after` are what only some have.
+fn whole(title: &str, head: &str, main: &str, after: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n{refresh}\
-         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n\
-         <p class=\"code\">Code: <code>{code}</code></p>\n</main>\n{script}</body>\n</html>\n"
-    );
-    (html.into(), policy.clone())
+         <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n{head}\
+         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n{main}</main>\n{after}</body>\n</html>\n"
+    )
+}
+
+/// Text of the operator's for a page.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -209,6 +240,17 @@ mod tests {
                 assert!(!words.is_empty() && !words.contains(['<', '>', '&', '"']), "{words}");
             }
         }
+    }
+
+    #[test]
+    fn the_notice_says_who_runs_this_and_what_they_wrote_is_text() {
+        let (page, policy) = notice("preview.example.com", Some("Ops & <b>\"Co\"</b>, abuse@example.com"));
+        let page = str::from_utf8(&page).expect("text");
+        assert!(page.contains("run preview.example.com have"));
+        assert!(page.contains("Ops &amp; &lt;b&gt;&quot;Co&quot;&lt;/b&gt;, abuse@example.com"), "{page}");
+        assert!(policy.to_str().expect("text").contains("form-action 'self'; frame-ancestors 'none'"));
+        let (silent, _) = notice("preview.example.com", None);
+        assert!(!str::from_utf8(&silent).expect("text").contains("Who runs this"));
     }
 
     #[test]

@@ -11,9 +11,11 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, Response, StatusCode};
+
+use preview_core::template::UrlTemplate;
 
 use crate::body::Body;
 use crate::headers::names::{ROBOTS, WAITING};
@@ -155,6 +157,34 @@ pub(crate) fn without_token(location: HeaderValue) -> Response<Body> {
     response
 }
 
+/// 303 on from the notice, which is remembered.
+pub(crate) fn passed(location: HeaderValue, seen: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, location);
+    headers.insert(SET_COOKIE, seen);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    hide_token(headers);
+    response
+}
+
+/// The page before public previews.
+#[derive(Debug)]
+pub(crate) struct Notice(Bytes, HeaderValue);
+
+impl Notice {
+    /// As the operator wants it, for previews under `template`.
+    pub(crate) fn of(config: &crate::config::Notice, template: &UrlTemplate) -> Self {
+        let (body, policy) = html::notice(template.base(), config.contact.as_deref());
+        Self(body, policy)
+    }
+
+    pub(crate) fn response(&self) -> Response<Body> {
+        document(self.0.clone(), self.1.clone())
+    }
+}
+
 /// 204 to a preflight: what it asks for is allowed, here and on every host alike. The request after it needs its
 /// own credential.
 pub(crate) fn preflight(asked: &HeaderMap) -> Response<Body> {
@@ -182,6 +212,10 @@ pub(crate) fn preflight(asked: &HeaderMap) -> Response<Body> {
 
 fn page(text: Text, waits: bool) -> Response<Body> {
     let (body, policy) = html::page(text, waits);
+    document(body, policy)
+}
+
+fn document(body: Bytes, policy: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::text(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -19,6 +19,7 @@ use preview_core::id::{AttachmentId, SessionId, UserId};
 use preview_core::listener::{Listener, Loopback};
 use preview_core::ports::Port;
 use preview_core::route::{Route, RouteOwner};
+use preview_core::share::Shares;
 use preview_core::template::Rendered;
 use preview_core::token::{Token, Tokens};
 use preview_core::verdict::{HostPolicy, ServerState};
@@ -170,6 +171,7 @@ pub(crate) fn route_to(name: &str, address: Loopback, port: u16) -> Route {
         state: ServerState::Live,
         visibility: Visibility::Public,
         tokens: Tokens::new(Token::from_entropy([1; 32]).digest()),
+        shares: Shares::default(),
         epoch: 0,
     }
 }

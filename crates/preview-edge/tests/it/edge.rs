@@ -48,6 +48,7 @@ pub(crate) fn config(scratch: &Scratch) -> Config {
         },
         template,
         handoff: Handoff::Pass,
+        notice: None,
         tls: TlsSource::SelfSigned,
         trusted_proxies: Vec::new(),
         limits: Limits::default(),

@@ -19,6 +19,8 @@ mod restarts;
 mod stops;
 mod answers;
 mod handover;
+mod sharing;
+mod notice;
 mod headers;
 mod bodies;
 mod kept;

@@ -13,6 +13,7 @@ use preview_core::limits::Limits;
 use preview_core::listener::{Listener, Loopback, Owner};
 use preview_core::ports::{Port, PortPolicy};
 use preview_core::registry::{Rules, Scope};
+use preview_core::share::{Label, Wish};
 use preview_core::verdict::{HostHeader, HostPolicy, PolicyReason, Verdict};
 use preview_core::wire::events::EventView;
 use proptest::prelude::*;
@@ -36,6 +37,9 @@ pub(super) enum Step {
     End { session: u8 },
     Rotate { nth: usize },
     Revoke { nth: usize },
+    Share { nth: usize, mins: u64, read_only: bool },
+    Unshare { nth: usize, number: u32 },
+    Show { nth: usize, public: bool },
     Down { nth: usize },
 }
 
@@ -53,6 +57,9 @@ impl Step {
             Self::End { session } => Command::EndSession(self::session(*session)),
             Self::Rotate { nth: n } => Command::Rotate(nth(*n)),
             Self::Revoke { nth: n } => Command::Revoke(nth(*n)),
+            Self::Share { nth: n, mins, read_only } => Command::Share(nth(*n), wish(*mins, *read_only)),
+            Self::Unshare { nth: n, number } => Command::Unshare(nth(*n), *number),
+            Self::Show { nth: n, public } => Command::Show(nth(*n), visibility(*public)),
             Self::Down { nth: n } => Command::MarkDown(nth(*n)),
         }
     }
@@ -66,6 +73,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8).prop_map(|session| Step::End { session }),
         1 => (0..20_usize).prop_map(|nth| Step::Rotate { nth }),
         1 => (0..20_usize).prop_map(|nth| Step::Revoke { nth }),
+        2 => (0..20_usize, 1..9_u64, any::<bool>())
+            .prop_map(|(nth, mins, read_only)| Step::Share { nth, mins, read_only }),
+        1 => (0..20_usize, 0..4_u32).prop_map(|(nth, number)| Step::Unshare { nth, number }),
+        1 => (0..20_usize, any::<bool>()).prop_map(|(nth, public)| Step::Show { nth, public }),
         1 => (0..20_usize).prop_map(|nth| Step::Down { nth }),
     ]
 }
@@ -154,6 +165,15 @@ pub(super) fn attach(session: u8, user: u8, name: u8, port: u16) -> Command {
         host_header: HostHeader::Auto,
         verdict: Verdict::pending(HostPolicy::Loopback, PolicyReason::NotAsked),
     }))
+}
+
+fn wish(mins: u64, read_only: bool) -> Wish {
+    let label = Label::new(&format!("guest {mins}")).expect("short");
+    Wish::new(label, read_only, Duration::from_mins(mins)).expect("in bounds")
+}
+
+fn visibility(public: bool) -> Visibility {
+    if public { Visibility::Public } else { Visibility::Private }
 }
 
 pub(super) fn session(n: u8) -> SessionId {

@@ -10,6 +10,7 @@ mod tools;
 mod events;
 mod edges;
 mod verify;
+mod sharing;
 mod problems;
 mod fuzz;
 mod docs;

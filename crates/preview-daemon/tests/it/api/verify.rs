@@ -278,7 +278,9 @@ async fn an_app_learns_whether_a_token_is_good_without_a_key() {
         let good = door.post("/v1/tokens/verify", &check).await.ok(200);
         assert_eq!(
             good,
-            json!({ "id": view["id"], "name": "default", "session_id": "s", "valid_until": null })
+            json!({
+                "id": view["id"], "name": "default", "session_id": "s", "read_only": false, "valid_until": null,
+            })
         );
         for wrong in [
             json!({ "session_id": "t", "token": view["token"] }),
