@@ -24,7 +24,23 @@ impl Home {
 
     /// With further lines of configuration below `web_preview`.
     pub(crate) fn with(lines: &str) -> Self {
-        let (scratch, port) = (Scratch::new().expect("a folder"), free_port_outside().expect("a port"));
+        Self::at(free_port_outside().expect("a port"), lines)
+    }
+
+    /// With a public port whose next one nobody else uses either.
+    pub(crate) fn beside_a_free_port() -> Self {
+        let mut port = free_port_outside().expect("a port");
+        loop {
+            let next = free_port_outside().expect("a port");
+            if next == port + 1 {
+                return Self::at(port, "");
+            }
+            port = next;
+        }
+    }
+
+    fn at(port: u16, lines: &str) -> Self {
+        let scratch = Scratch::new().expect("a folder");
         let config = format!(
             "web_preview:\n  public_url_template: \"http://preview-{{port}}.localhost:{port}\"\n  \
              edge: {{ http: \"localhost:{port}\" }}\n{lines}"

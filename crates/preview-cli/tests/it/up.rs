@@ -163,7 +163,7 @@ fn ls_watch_writes_one_list_for_each_change() {
 
 #[test]
 fn up_takes_the_next_port_when_its_own_is_held_and_renders_it() {
-    let (home, server) = (Home::new(), Server::start());
+    let (home, server) = (Home::beside_a_free_port(), Server::start());
     let _held = std::net::TcpListener::bind(("127.0.0.1", home.port)).expect("free until now");
     let up = home.up();
     let note = format!("warning edge.http: port {} cannot be had, took ", home.port);
