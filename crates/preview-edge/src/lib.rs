@@ -28,6 +28,7 @@ mod page;
 mod notice;
 mod activity;
 mod control;
+mod exchange;
 mod watch;
 mod report;
 mod dns;

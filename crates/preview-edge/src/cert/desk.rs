@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
 use super::Failure;
-use super::http::Http;
 use super::journal::{Account, Attempt, Buried};
 use super::order::Bundle;
 use super::plan::Standing;
 use super::vault::{Item, Lease, Vault, VaultError, Version};
 use crate::config::Acme;
+use crate::exchange::Http;
 
 /// One issuer's place of work, for one set of names.
 #[derive(Clone)]

@@ -8,10 +8,9 @@ pub(crate) mod watched;
 mod resolver;
 mod report;
 mod failure;
-mod http;
 mod secret;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub(crate) mod challenge;
 pub(crate) mod lookup;
 pub(crate) mod vault;

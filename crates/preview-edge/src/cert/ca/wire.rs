@@ -15,8 +15,8 @@ use preview_core::clock::Wall;
 
 use super::problem::kind;
 use crate::cert::Failure;
-use crate::cert::http::{Http, HttpProblem};
 use crate::clock::wall;
+use crate::exchange::{Http, HttpProblem};
 
 /// How far the authority's clock may be from ours: beyond it, certificates seem expired, or not good yet.
 const SKEW: Duration = Duration::from_hours(1);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Record, Solver, Tail};
 use crate::cert::Failure;
-use crate::cert::http::{Http, HttpError};
 use crate::cert::secret::{self, Secret, refuse};
+use crate::exchange::{Http, HttpError};
 
 /// Asks the servers of the accounts in a file.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Record, Solver};
 use crate::cert::Failure;
-use crate::cert::http::from_system;
+use crate::exchange::from_system;
 use credentials::Credentials;
 use table::Provider;
 

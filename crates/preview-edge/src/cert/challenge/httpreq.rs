@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use super::{Record, Solver, Tail};
 use crate::cert::Failure;
-use crate::cert::http::Http;
 use crate::cert::secret::Secret;
 use crate::config::{HookMode, HttpReq};
+use crate::exchange::Http;
 
 /// Asks the endpoint.
 #[derive(Debug)]

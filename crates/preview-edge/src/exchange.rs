@@ -1,4 +1,4 @@
-//! The one HTTP client, for authorities and solvers: short exchanges, no redirects, no proxies.
+//! The one HTTP client, for authorities, solvers and login endpoints: short exchanges, no redirects, no proxies.
 
 use std::error::Error as StdError;
 use std::io;
@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error;
 
-use super::{Failure, provider};
+use crate::cert::{Failure, provider};
 
 /// The longest body that is read, bytes.
 const LONGEST: usize = 1 << 20;
@@ -147,7 +147,7 @@ fn from_file(file: &Path) -> Result<RootCertStore, Failure> {
 }
 
 /// The authorities that the system trusts; its folder may hold certificates that cannot be used beside many that can.
-pub(super) fn from_system() -> Result<RootCertStore, Failure> {
+pub(crate) fn from_system() -> Result<RootCertStore, Failure> {
     let found = rustls_native_certs::load_native_certs();
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(found.certs);
