@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use preview_core::refusal::Code;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -147,6 +148,15 @@ impl Board {
             Ask::Renew => self.renew.notify_one(),
             Ask::Clean => self.clean.notify_one(),
         }
+    }
+
+    /// Forgets that somebody asked for it, if so.
+    pub(crate) fn forget(&self, ask: Ask) {
+        let asked = match ask {
+            Ask::Renew => &self.renew,
+            Ask::Clean => &self.clean,
+        };
+        let _ = asked.notified().now_or_never();
     }
 
     /// Waits until somebody asks for something.

@@ -102,7 +102,11 @@ impl Ca {
             new = new.replaces(replaces.clone());
         }
         let placed = patiently!(self.deadline, self.account.new_order(&new).await);
-        placed.map_err(|error| problem::explain(error, &self.terms))
+        placed.map_err(|error| match problem::explain(error, &self.terms) {
+            // What it says to an account that it has closed (RFC 8555 §7.3.6).
+            Failure::CaRefused { kind, .. } if kind == "unauthorized" => Failure::AccountLost,
+            failure => failure,
+        })
     }
 
     fn follow(&self, order: instant_acme::Order) -> Order {

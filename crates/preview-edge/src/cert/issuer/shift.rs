@@ -1,6 +1,9 @@
 //! The time in which an issuer has the lease: looking what is due, doing it, and remembering what came of it.
 
+mod attempt;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use preview_core::clock::Wall;
 use tokio::time::{Instant, sleep};
@@ -10,10 +13,13 @@ use crate::cert::ca::{self, Ca};
 use crate::cert::challenge::{self, Solver};
 use crate::cert::desk::{Desk, blocking};
 use crate::cert::lookup::Lookup;
-use crate::cert::order::{Bundle, Way, sweep};
+use crate::cert::order::{Bundle, sweep};
 use crate::cert::plan::{self, Fingerprint, Standing, Step, Whom};
 use crate::cert::{Ask, Failure};
 use crate::clock::wall;
+
+/// How long whoever asked for a certificate is told why there is none.
+const REFUSAL: Duration = Duration::from_mins(1);
 
 /// An issuer at work.
 pub(super) struct Shift<'i> {
@@ -28,6 +34,8 @@ pub(super) struct Shift<'i> {
     may_linger: bool,
     /// What is amiss beside failed attempts.
     pub(super) trouble: Option<Failure>,
+    /// Why what was asked for is not done, and until when that is told.
+    pub(super) refusal: Option<(Failure, Instant)>,
     /// Records that could not be removed yet.
     pub(super) leftover: usize,
     next_sweep: Instant,
@@ -56,6 +64,7 @@ impl<'i> Shift<'i> {
             is_unkept: false,
             may_linger: true,
             trouble: None,
+            refusal: None,
             leftover: 0,
             next_sweep: Instant::now(),
         })
@@ -96,15 +105,16 @@ impl<'i> Shift<'i> {
             };
             self.tell();
             let board = Arc::clone(&self.issuer.board);
+            let told = self.refusal.as_ref().map_or_else(|| Instant::now() + REFUSAL, |(_, end)| *end);
             tokio::select! {
                 () = sleep(until.since(wall())) => {}
+                () = tokio::time::sleep_until(told), if self.refusal.is_some() => {}
                 () = tokio::time::sleep_until(self.next_sweep) => {}
                 asked = board.asked() => match asked {
                     Ask::Renew => {
                         if let Err(failure) = self.ask(true).await {
                             tracing::warn!(%failure, "a new certificate was asked for, and cannot be ordered now");
-                            self.trouble = Some(failure);
-                            self.tell();
+                            self.refusal = Some((failure, Instant::now() + REFUSAL));
                         }
                     }
                     Ask::Clean => self.next_sweep = Instant::now(),
@@ -115,6 +125,7 @@ impl<'i> Shift<'i> {
 
     /// A human wants a certificate: with `force` a new one in any case, else one that is due, without a pause.
     pub(super) async fn ask(&mut self, force: bool) -> Result<(), Failure> {
+        self.refusal = None;
         let (now, facts) = (wall(), self.issuer.facts());
         if force || self.standing.due(facts.as_ref(), &self.issuer.policy) <= now {
             self.standing.ask_now(facts.as_ref(), &self.issuer.policy, now)?;
@@ -128,6 +139,7 @@ impl<'i> Shift<'i> {
     /// # Errors
     /// What forbids to do anything: state that cannot be kept, mostly.
     pub(super) async fn turn(&mut self) -> Result<Turn, Failure> {
+        self.refusal.take_if(|(_, end)| *end <= Instant::now());
         self.is_new |= self.standing.mend(&self.issuer.acme.timers, wall());
         self.finish().await?;
         self.keep().await?;
@@ -150,8 +162,14 @@ impl<'i> Shift<'i> {
             }
             Step::Order { whom, replaces } => {
                 self.tell();
-                let turn = match self.order(whom, replaces).await {
-                    Ok(bundle) => {
+                let outcome = self.order(whom, replaces).await;
+                let is_rehearsal = matches!(outcome, Ok((Whom::Staging, _)));
+                if !is_rehearsal {
+                    // Whoever asked meanwhile is answered by this.
+                    self.issuer.board.forget(Ask::Renew);
+                }
+                let turn = match outcome {
+                    Ok((whom, bundle)) => {
                         self.made(whom, bundle).await?;
                         Turn::Done
                     }
@@ -168,26 +186,17 @@ impl<'i> Shift<'i> {
         }
     }
 
-    async fn order(&mut self, whom: Whom, replaces: bool) -> Result<Bundle, Failure> {
-        let Issuer { acme, vault, .. } = &*self.issuer;
-        if !acme.allow_ephemeral_state {
-            let place = vault.place();
-            blocking(move || vault::outlives_a_restart(&place)).await??;
-        }
-        self.issuer.serve_dns(wall())?;
-        let (solver, lookup) = self.tools().await?;
-        self.may_linger = true;
-        self.way(whom, replaces, &*solver, &lookup)?.walk().await
-    }
-
     /// A certificate was made, or a rehearsal passed, whose certificate nobody will see.
     async fn made(&mut self, whom: Whom, bundle: Bundle) -> Result<(), Failure> {
         let id = Fingerprint::of(bundle.shown.leaf());
         self.standing.issued(whom, id, &self.issuer.policy, wall());
         self.is_new = true;
         if whom != Whom::Staging {
+            let kept = self.desk.keep_bundle(&bundle.pem).await;
+            self.is_unkept = kept.is_err();
+            // In any case: what cannot be kept is served from memory.
             self.issuer.show(bundle);
-            self.is_unkept = true;
+            kept?;
             return self.finish().await;
         }
         tracing::info!(authority = self.issuer.policy.name(whom), "the rehearsal went well");
@@ -236,19 +245,6 @@ impl<'i> Shift<'i> {
         Ok(())
     }
 
-    /// Ends an attempt that nobody will take up, as nothing is due.
-    async fn tidy(&mut self) -> Result<(), Failure> {
-        if !self.may_linger {
-            return Ok(());
-        }
-        if let Some(attempt) = self.desk.attempt().await? {
-            let Ok((solver, lookup)) = self.tools().await else { return Ok(()) };
-            self.way(Whom::First, false, &*solver, &lookup)?.abandon(attempt).await?;
-        }
-        self.may_linger = false;
-        Ok(())
-    }
-
     async fn ask_window(&mut self, whom: Whom) {
         let Some(facts) = self.issuer.facts() else { return };
         let asked = self.window(whom).await;
@@ -266,7 +262,7 @@ impl<'i> Shift<'i> {
         self.is_new = true;
     }
 
-    async fn window(&self, whom: Whom) -> Result<(plan::Window, std::time::Duration), Failure> {
+    async fn window(&self, whom: Whom) -> Result<(plan::Window, Duration), Failure> {
         let nothing = || Failure::AriUnavailable("nothing identifies the certificate".to_owned());
         let current = self.issuer.current.as_ref().ok_or_else(nothing)?;
         let id = ca::identify(current.shown.leaf()).ok_or_else(nothing)?;
@@ -316,20 +312,6 @@ impl<'i> Shift<'i> {
             Ok((challenge::solver(&acme, records)?, Lookup::new(&acme.resolvers, acme.timers.dns)?))
         })
         .await?
-    }
-
-    fn way<'a>(
-        &'a self,
-        whom: Whom,
-        replaces: bool,
-        solver: &'a dyn Solver,
-        lookup: &'a Lookup,
-    ) -> Result<Way<'a>, Failure> {
-        // The plan names no authority that the policy has not.
-        let authority = self.issuer.authority(whom).ok_or(Failure::Pending)?;
-        let replaces = self.issuer.current.as_ref().filter(|_| replaces).map(|current| &current.shown);
-        let (acme, desk, board) = (&self.issuer.acme, &self.desk, &*self.issuer.board);
-        Ok(Way { acme, authority, desk, solver, lookup, board, replaces })
     }
 }
 

@@ -50,7 +50,8 @@ impl Shift<'_> {
     /// Tells how things stand.
     pub(super) fn tell(&self) {
         let mut report = self.issuer.reported(&self.standing, wall());
-        report.cause = self.trouble.as_ref().map(Cause::from).or(report.cause);
+        let refusal = self.refusal.as_ref().map(|(failure, _)| failure);
+        report.cause = self.trouble.as_ref().or(refusal).map(Cause::from).or(report.cause);
         report.txt_leftover = self.leftover;
         self.issuer.board.tell(report);
     }

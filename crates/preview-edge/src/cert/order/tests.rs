@@ -1,7 +1,9 @@
 //! Whole attempts at the real Pebble. Records stand in a list: no name server is needed for what is shown here.
 
+mod broken_off;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -138,6 +140,7 @@ async fn a_binding_is_used_once_however_often_its_account_is_asked_for() {
 #[test]
 fn an_attempt_outlives_what_passes_by_itself_and_no_verdict() {
     let seen = |ns: &str| Failure::TxtNotSeen { fqdn: "f".to_owned(), ns: ns.to_owned() };
+    let refused = || Failure::CaRefused { kind: "oddity".to_owned(), detail: "no".to_owned() };
     let late = Failure::CaTimeout { url: "u".to_owned(), reason: "r".to_owned() };
     for (failure, phase, expected) in [
         (late.clone(), Phase::Keyed, Fate::Keep),
@@ -146,19 +149,39 @@ fn an_attempt_outlives_what_passes_by_itself_and_no_verdict() {
         (Failure::BadNonce, Phase::Ordered, Fate::Keep),
         (Failure::StateUnwritable("full".to_owned()), Phase::Ready, Fate::Keep),
         (seen("ns1"), Phase::Presented, Fate::Clear),
+        (seen("ns1"), Phase::Validating, Fate::Keep),
         (seen(Failure::AUTHORITY), Phase::Validating, Fate::Over),
+        (refused(), Phase::Ready, Fate::Over),
+        (refused(), Phase::Finalized, Fate::Keep),
         (Failure::TxtMismatch("other".to_owned()), Phase::Validating, Fate::Over),
         (Failure::OrderExpired("404".to_owned()), Phase::Finalized, Fate::Over),
         (Failure::BadCertificate("names".to_owned()), Phase::Finalized, Fate::Over),
         (Failure::AccountLost, Phase::Ordered, Fate::Over),
         (Failure::NameForbidden("list".to_owned()), Phase::Keyed, Fate::Over),
     ] {
-        assert_eq!(fate(&failure, phase), expected, "{failure:?} at {phase:?}");
+        assert_eq!(fate(&failure, &attempt(phase), SINCE), expected, "{failure:?} at {phase:?}");
     }
+    assert_eq!(fate(&refused(), &attempt(Phase::Finalized), SINCE + HANDING_OUT), Fate::Over);
 }
 
 fn always_valid() -> Settings {
     Settings { always_valid: true, ..Settings::default() }
+}
+
+/// When the attempts of tests begin.
+const SINCE: Wall = Wall::from_secs(1_800_000_000);
+
+fn attempt(phase: Phase) -> Attempt {
+    Attempt {
+        authority: "pebble".to_owned(),
+        directory: "https://ca.test/dir".to_owned(),
+        names: Vec::new(),
+        since: SINCE,
+        order_url: None,
+        key: String::new(),
+        phase,
+        txt: Vec::new(),
+    }
 }
 
 struct World {
@@ -211,7 +234,18 @@ impl World {
         let lookup = Lookup::new(&[nobody], Duration::from_millis(50)).expect("a resolver is given");
         let Self { acme, records, board, .. } = self;
         let authority = &acme.authority;
-        Way { acme, authority, desk, solver: records, lookup: &lookup, board, replaces }.walk().await
+        let has_lost_account = AtomicBool::default();
+        let way = Way {
+            acme,
+            authority,
+            desk,
+            solver: records,
+            lookup: &lookup,
+            board,
+            replaces,
+            has_lost_account,
+        };
+        way.walk().await
     }
 }
 
@@ -245,6 +279,8 @@ fn acme(directory: &str, roots: &Path) -> Acme {
 struct Records {
     now: Mutex<Vec<Record>>,
     most: AtomicUsize,
+    /// Whether no more can be written.
+    is_stuck: AtomicBool,
 }
 
 impl Records {
@@ -259,6 +295,10 @@ impl Solver for Records {
     }
 
     fn present<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>> {
+        if self.is_stuck.load(Ordering::Relaxed) {
+            let (hook, reason) = ("records".to_owned(), "stuck".to_owned());
+            return ready(Err(Failure::HookFailed { hook, reason })).boxed();
+        }
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if !now.contains(record) {
             now.push(record.clone());

@@ -132,7 +132,13 @@ impl Standing {
         self.asked = false;
         self.ari = None;
         self.origin = Some(Origin { certificate, authority: authority.to_owned(), same_account: true });
-        self.spend(policy, now);
+        self.spend(&policy.names, now);
+    }
+
+    /// A certificate for the names was made, or may have been.
+    pub(crate) fn spend(&mut self, names: &[String], now: Wall) {
+        self.issued.push(Issued { at: now, names: names.to_owned() });
+        forget(&mut self.issued);
     }
 
     /// The authority said when it wants the certificate renewed, and when to ask again.
@@ -239,13 +245,8 @@ impl Standing {
             forget(&mut self.failed_at);
         }
         if whom != Whom::Staging && matches!(failure, Failure::BadCertificate(_)) {
-            self.spend(policy, now);
+            self.spend(&policy.names, now);
         }
-    }
-
-    fn spend(&mut self, policy: &Policy, now: Wall) {
-        self.issued.push(Issued { at: now, names: policy.names.clone() });
-        forget(&mut self.issued);
     }
 
     fn backoff(&self, facts: Option<&Facts>, timers: &Timers, now: Wall, draw: u64) -> Duration {
