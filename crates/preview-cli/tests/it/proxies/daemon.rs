@@ -51,6 +51,20 @@ fn haproxy_serves_hosts_that_cannot_be_guessed() -> Result<()> {
     by_id(Kind::Haproxy)
 }
 
+#[test]
+fn where_access_is_open_everybody_reaches_what_is_attached_and_nothing_else() -> Result<()> {
+    let open = BY_PORT.replace("  state_dir", "  access: { mode: open }\n  state_dir");
+    for kind in [Kind::Nginx, Kind::Caddy, Kind::Haproxy] {
+        let stage = Stage::new(kind, &open)?;
+        stage.preview.attach(stage.app.port(), "shop")?;
+        let shown = stage.ask(&stage.url(&Stage::host(stage.app.port()), "/echo"), &[])?;
+        ensure!(shown.status == 200 && shown.header("set-cookie").is_none(), "{kind:?}: {shown:?}");
+        let refused = stage.ask(&stage.url(&Stage::host(stage.other.port()), "/echo"), &[])?;
+        ensure!(refused.status == 502 && seen(&stage.other)?.is_empty(), "{kind:?}: {refused:?}");
+    }
+    Ok(())
+}
+
 fn by_port(kind: Kind) -> Result<()> {
     let mut stage = Stage::new(kind, BY_PORT)?;
     let link = stage.preview.link(stage.app.port(), "shop")?;

@@ -204,6 +204,22 @@ fn what_cannot_be_rendered_is_refused_with_what_to_do() {
     }
 }
 
+#[test]
+fn the_certificate_that_the_edge_has_got_is_taken_as_it_is() -> Result<()> {
+    let home = Home::bare(
+        "  public_url_template: \"https://{id}.preview.test\"\n  edge: { tls: { mode: acme }, \
+         acme: { dns: { listen: [127.0.0.1] } } }\n",
+    );
+    let text = home.refused(&["render", "haproxy"], 2);
+    ensure!(text.contains("there is no SET/bundle.pem in") && text.contains("give --cert FILE"), "{text}");
+    let bundle = home.write(".local/state/preview/edge/certs/preview.test/bundle.pem", "");
+    let config = home.told(&["render", "haproxy", "--only", "haproxy.cfg"]);
+    ensure!(config.contains(&format!("ssl crt '{}'", bundle.display())), "{config}");
+    home.write(".local/state/preview/edge/certs/other.test/bundle.pem", "");
+    ensure!(home.refused(&["render", "haproxy"], 2).contains("there are several"));
+    Ok(())
+}
+
 /// Whether the proxy itself takes what was rendered.
 fn check(kind: Kind, folder: &Path) -> Result<()> {
     match kind {
