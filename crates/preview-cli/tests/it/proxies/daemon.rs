@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use xtask::real::curl::{Answer, curl};
+use xtask::real::poll;
 
 use super::stage::{Kind, Stage, cookie, got, seen};
 use crate::home::SOON;
@@ -197,11 +198,24 @@ fn the_cookie_alone_is_enough(stage: &Stage, host: &str, grant: &str) -> Result<
 
 /// Events come as they are written, and WebSockets carry both ways.
 fn everything_streams(stage: &Stage, host: &str, grant: &str) -> Result<()> {
-    let mut events = stage.follow(&stage.url(host, "/sse"), grant)?;
+    let mut events = stage.follow(&stage.url(host, "/sse"), grant, &[])?;
     events.wait_for_line("data: first", SOON)?;
     ensure!(!events.output().contains("tick"), "{}", events.output());
     curl(&["--request", "POST", &format!("http://127.0.0.1:{}/tick", stage.app.port())])?;
     events.wait_for_line("data: tick 1", SOON)?;
+
+    // What nobody takes is not fetched: a proxy that kept it would have it all before these answers.
+    let _slow =
+        stage.follow(&stage.url(host, "/big?mb=256"), grant, &["--limit-rate", "1k", "-o", "/dev/null"])?;
+    let fetched = || -> Result<u64> {
+        let seen = curl(&[format!("http://127.0.0.1:{}/seen", stage.app.port())])?.json()?;
+        Ok(seen["downloaded"].as_u64().unwrap_or_default())
+    };
+    poll("the first of a download", SOON, || Ok((fetched()? > 0).then_some(())))?;
+    for _ in 0..20 {
+        ensure!(stage.ask(&stage.url(host, "/echo"), &["--cookie", grant])?.status == 200);
+    }
+    ensure!(fetched()? < 64 << 20, "{} bytes were fetched for nobody", fetched()?);
 
     ensure!(stage.socket(host, &["--cookie", grant])? == "echoed hello");
     ensure!(stage.socket(host, &[])?.starts_with("refused"), "without a grant");

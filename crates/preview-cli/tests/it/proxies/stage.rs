@@ -80,12 +80,12 @@ impl Stage {
         curl(&[&["--cacert", &root, "--connect-to", everywhere, url], args].concat())
     }
 
-    /// The arguments of a curl that reads on and on.
-    pub(super) fn follow(&self, url: &str, cookie: &str) -> Result<Process> {
+    /// A curl that reads on and on, with further arguments.
+    pub(super) fn follow(&self, url: &str, cookie: &str, args: &[&str]) -> Result<Process> {
         let root = self.authority.root.display().to_string();
         let words =
             ["curl", "-sSN", "--cacert", &root, "--connect-to", "::127.0.0.1:", "--cookie", cookie, url];
-        Process::spawn_line(&words, self.scratch.path())
+        Process::spawn_line(&[&words, args].concat(), self.scratch.path())
     }
 
     /// What a WebSocket client has to tell, in the end.
