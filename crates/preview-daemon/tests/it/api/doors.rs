@@ -129,6 +129,7 @@ async fn the_verify_socket_serves_visits_and_token_checks_and_nothing_else() {
     let check = json!({ "session_id": "s", "token": "x" });
     assert_eq!(verify.post("/v1/tokens/verify", &check).await.code(), "unauthorized");
     let visit = verify.with("X-Forwarded-Host", "x.localhost").with("X-Forwarded-Uri", "/");
+    let visit = visit.with("X-Forwarded-Method", "GET");
     assert_eq!(visit.get("/auth/verify").await.status, 401);
     for path in ["/health", "/v1/attachments", "/v1/routes", "/v1/events"] {
         assert_eq!(verify.key(ADMIN).get(path).await.code(), "not_found", "{path}");
