@@ -325,13 +325,13 @@ pub struct CertsCheck {
 #[command(after_help = "\
 Examples:
   preview certs plan
-  preview certs plan --format bind >> example.com.zone
+  preview certs plan --format bind --zone example.com >> example.com.zone
   preview certs plan --format form --zone example.com")]
 pub struct CertsPlan {
     /// How: a table, lines of a zone file (bind), or the fields of a provider's form (form).
     #[arg(long, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
     pub format: PlanFormat,
-    /// The zone that the records stand in (default: edge.acme.zone, else the domain above the previews').
+    /// The zone that the records stand in (default: edge.acme.zone, else names are whole).
     #[arg(long, value_name = "ZONE", value_hint = ValueHint::Hostname)]
     pub zone: Option<String>,
 }

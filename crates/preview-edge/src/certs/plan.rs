@@ -21,8 +21,8 @@ const TTL: (u32, u32) = (300, 3_600);
 pub struct Plan {
     /// Who writes the challenges, as configuration has it.
     pub solver: &'static str,
-    /// The zone that the records stand in: the configured one, or a guess.
-    pub zone: String,
+    /// The zone that the records stand in, if it was told; which one it is cannot be seen from a name.
+    pub zone: Option<String>,
     /// In the order in which they are best set.
     pub records: Vec<Wanted>,
     /// What else is to be done.
@@ -57,10 +57,8 @@ pub fn plan(config: &Config) -> Result<Plan, CertsError> {
     planner.hosts();
     planner.challenges()?;
     planner.caa();
-    let base = config.template.base();
-    let zone = acme.zone.clone().unwrap_or_else(|| guess(base).to_owned());
     let Planner { records, notes, .. } = planner;
-    Ok(Plan { solver: name(&acme.solver), zone, records, notes })
+    Ok(Plan { solver: name(&acme.solver), zone: acme.zone.clone(), records, notes })
 }
 
 struct Planner<'c> {
@@ -233,13 +231,17 @@ impl<'c> Planner<'c> {
         }
     }
 
-    /// Addresses of the name servers; those of other zones have theirs already.
+    /// Addresses of the name servers; those elsewhere have theirs already.
     fn servers(&mut self, dns: &Dns, purpose: &'static str) {
-        let above = guess(&dns.base).to_owned();
+        let zone = self.acme.zone.as_deref().unwrap_or(&dns.base);
         for (index, ns) in dns.ns.iter().enumerate() {
-            if is_within(ns, &above) {
+            if is_within(ns, zone) || is_within(ns, &dns.base) {
                 let own = dns.addresses_of(index);
                 self.addresses(ns, &if own.is_empty() { self.edges() } else { own }, purpose);
+            } else {
+                self.notes.push(format!(
+                    "{ns} must lead to an edge, and be a name of yours: who has it has the challenges"
+                ));
             }
         }
     }
@@ -276,11 +278,6 @@ pub(super) const fn name(solver: &Solver) -> &'static str {
         Solver::AcmeDns { .. } => "acme-dns",
         Solver::Hosted { .. } => "hosted",
     }
-}
-
-/// The zone that the previews' domain most probably stands in: the domain above, unless that is a registry's.
-fn guess(base: &str) -> &str {
-    base.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.')).unwrap_or(base)
 }
 
 fn is_within(name: &str, zone: &str) -> bool {

@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context, args: &CertsPlan) -> Result<(), Failure> {
     let output = context.output;
     let mut plan = certs::plan(&config(context)?).map_err(|error| told(&error))?;
     if let Some(zone) = &args.zone {
-        plan.zone = zone.trim_end_matches('.').to_ascii_lowercase();
+        plan.zone = Some(zone.trim_end_matches('.').to_ascii_lowercase());
     }
     if output.is_json() {
         output.json(&plan);
@@ -25,9 +25,8 @@ pub(super) fn run(context: &Context, args: &CertsPlan) -> Result<(), Failure> {
     for note in &plan.notes {
         output.note(note);
     }
-    let is_known = args.zone.is_some() || context.settings.text("edge.acme.zone").is_some();
-    if args.format != PlanFormat::Table && !is_known {
-        output.note(format_args!("zone: {}; if that is another one, say so by --zone", plan.zone));
+    if args.format != PlanFormat::Table && plan.zone.is_none() {
+        output.note("names are whole; say by --zone in which zone they shall stand");
     }
     Ok(())
 }
@@ -43,10 +42,11 @@ fn table(plan: &Plan) -> Vec<Vec<String>> {
 /// Lines of a zone file (RFC 1035 §5); what can be left out is commented out.
 fn bind(plan: &Plan) -> Vec<String> {
     let mark = |it: &Wanted| if it.optional { ";" } else { "" };
+    let zone = plan.zone.as_deref();
     let names: Vec<String> =
-        plan.records.iter().map(|it| format!("{}{}", mark(it), written(&it.name, &plan.zone))).collect();
+        plan.records.iter().map(|it| format!("{}{}", mark(it), written(&it.name, zone))).collect();
     let width = names.iter().map(String::len).max().unwrap_or_default();
-    let mut lines = vec![format!("$ORIGIN {}.", plan.zone)];
+    let mut lines: Vec<String> = zone.map(|zone| format!("$ORIGIN {zone}.")).into_iter().collect();
     for (it, name) in plan.records.iter().zip(names) {
         let value = match it.kind {
             "NS" | "CNAME" => format!("{}.", it.value),
@@ -57,21 +57,22 @@ fn bind(plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// The fields of a form: the name relative to the zone, `@` for the zone itself.
+/// The fields of a form: the name relative to the zone, `@` for the zone itself; whole where no zone was told.
 fn form(plan: &Plan) -> Vec<Vec<String>> {
     let row = |it: &Wanted| {
-        let name = relative(&it.name, &plan.zone).unwrap_or(&it.name).to_owned();
+        let name = relative(&it.name, plan.zone.as_deref()).unwrap_or(&it.name).to_owned();
         vec![it.kind.to_owned(), name, it.value.clone(), it.ttl.to_string()]
     };
     plan.records.iter().map(row).collect()
 }
 
 /// A name as a zone file has it: relative to its origin, or whole with its final dot.
-fn written(name: &str, zone: &str) -> String {
+fn written(name: &str, zone: Option<&str>) -> String {
     relative(name, zone).map_or_else(|| format!("{name}."), str::to_owned)
 }
 
-fn relative<'n>(name: &'n str, zone: &str) -> Option<&'n str> {
+fn relative<'n>(name: &'n str, zone: Option<&str>) -> Option<&'n str> {
+    let zone = zone?;
     if name == zone { Some("@") } else { name.strip_suffix(zone)?.strip_suffix('.') }
 }
 
@@ -81,9 +82,11 @@ mod tests {
 
     #[test]
     fn names_are_relative_to_the_zone_and_whole_outside_of_it() {
-        assert_eq!(written("*.preview.example.com", "example.com"), "*.preview");
-        assert_eq!(written("example.com", "example.com"), "@");
-        assert_eq!(written("badexample.com", "example.com"), "badexample.com.");
-        assert_eq!(written("acme.example.net", "example.com"), "acme.example.net.");
+        let zone = Some("example.com");
+        assert_eq!(written("*.preview.example.com", zone), "*.preview");
+        assert_eq!(written("example.com", zone), "@");
+        assert_eq!(written("badexample.com", zone), "badexample.com.");
+        assert_eq!(written("acme.example.net", zone), "acme.example.net.");
+        assert_eq!(written("example.co.uk", None), "example.co.uk.", "no zone is guessed");
     }
 }

@@ -12,13 +12,31 @@ fn challenge_mode_wants_addresses_one_ns_record_and_the_servers_address() {
         [
             "*.preview.example.com A 192.0.2.1",
             "preview.example.com A 192.0.2.1",
-            "_acme-challenge.preview.example.com NS acme-ns.example.com",
-            "acme-ns.example.com A 192.0.2.1",
+            "_acme-challenge.preview.example.com NS acme-ns.preview.example.com",
+            "acme-ns.preview.example.com A 192.0.2.1",
             "preview.example.com CAA 0 issuewild \"letsencrypt.org; validationmethods=dns-01\" ?",
         ]
     );
-    assert_eq!((plan.zone.as_str(), plan.solver), ("example.com", "builtin"));
+    assert_eq!((plan.zone.as_deref(), plan.solver), (None, "builtin"));
     assert!(plan.notes[0].contains("port 53 must be open"), "{:?}", plan.notes);
+}
+
+#[test]
+fn nothing_is_wanted_above_the_base_which_may_be_a_registrys_unless_it_was_told() {
+    let plan = planned_at("example.co.uk", "acme: { dns: { listen: [192.0.2.1] } }");
+    assert_eq!(plan.zone, None);
+    for record in &plan.records {
+        assert!(is_within(&record.name, "example.co.uk"), "{record:?}");
+        assert!(record.kind != "NS" || is_within(&record.value, "example.co.uk"), "{record:?}");
+    }
+    let named = |zone: &str| {
+        let edge = format!("acme: {{ {zone} dns: {{ listen: [192.0.2.1], ns: [ns.example.com] }} }}");
+        let plan = planned(&edge);
+        (lines(&plan).contains(&"ns.example.com A 192.0.2.1".to_owned()), plan.notes.join("; "))
+    };
+    let (has_address, notes) = named("");
+    assert!(!has_address && notes.contains("ns.example.com must lead to an edge"), "{notes}");
+    assert!(named("zone: example.com,").0, "it is the operator's, as was told");
 }
 
 #[test]
@@ -72,7 +90,7 @@ fn an_alias_is_led_to_by_each_challenge_and_delegated_itself_where_the_edge_serv
     let plan = planned("acme: { alias: challenges.example.net, dns: { listen: [192.0.2.1] } }");
     let lines = lines(&plan);
     assert!(lines.contains(&"_acme-challenge.preview.example.com CNAME challenges.example.net".to_owned()));
-    assert!(lines.contains(&"challenges.example.net NS acme-ns.example.com".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"challenges.example.net NS acme-ns.preview.example.com".to_owned()), "{lines:?}");
 }
 
 #[test]
@@ -105,12 +123,20 @@ fn certificates_that_are_not_ordered_need_no_plan() {
 }
 
 fn planned(edge: &str) -> Plan {
-    plan(&config(&format!("tls: {{ mode: acme }}, {edge}"))).expect("planned")
+    planned_at("preview.example.com", edge)
+}
+
+fn planned_at(base: &str, edge: &str) -> Plan {
+    plan(&config_at(base, &format!("tls: {{ mode: acme }}, {edge}"))).expect("planned")
 }
 
 fn config(edge: &str) -> Config {
+    config_at("preview.example.com", edge)
+}
+
+fn config_at(base: &str, edge: &str) -> Config {
     let text = format!(
-        "web_preview:\n  public_url_template: \"https://{{id}}.preview.example.com\"\n  state_dir: /nowhere\n  \
+        "web_preview:\n  public_url_template: \"https://{{id}}.{base}\"\n  state_dir: /nowhere\n  \
          edge: {{ https: \":443\", {edge} }}\n"
     );
     let settings =

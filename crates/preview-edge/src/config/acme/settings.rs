@@ -230,8 +230,9 @@ impl Read<'_> {
             ns.push(name);
         }
         if ns.is_empty() {
+            // Never above the base: that may be a registry's, where somebody else can have the name.
             ns.push(match mode {
-                DnsMode::Challenge => format!("acme-ns.{}", parent(&base)),
+                DnsMode::Challenge => format!("acme-ns.{base}"),
                 DnsMode::Zone => format!("ns1.{base}"),
             });
         }
@@ -299,11 +300,6 @@ fn folder_name(url: &str) -> String {
     rest.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
-/// The domain above, unless that would be a registry's.
-fn parent(base: &str) -> &str {
-    base.split_once('.').map(|(_, rest)| rest).filter(|rest| rest.contains('.')).unwrap_or(base)
-}
-
 /// Whether it is a name as DNS has them; challenges begin with `_`.
 fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
@@ -350,7 +346,7 @@ mod tests {
         let Solver::Builtin(dns) = &acme.solver else { panic!("not built in: {:?}", acme.solver) };
         assert_eq!(
             (dns.mode, dns.ns.as_slice()),
-            (DnsMode::Challenge, &["acme-ns.example.com".to_owned()][..])
+            (DnsMode::Challenge, &["acme-ns.preview.example.com".to_owned()][..])
         );
         assert_eq!(
             dns.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
