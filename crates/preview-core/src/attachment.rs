@@ -43,6 +43,8 @@ pub struct Attachment {
     pub shares: Shares,
     /// A number that every revocation raises.
     pub epoch: u64,
+    /// Whether the operator has shut it out: it stays attached and is not served.
+    pub blocked: bool,
     /// When it was first attached.
     pub created: Wall,
 }

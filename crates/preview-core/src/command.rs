@@ -1,6 +1,9 @@
 //! What can be asked of the registry, by whom, and what must be looked at to decide it.
 
+use std::sync::Arc;
+
 use crate::attachment::{StartPath, Visibility};
+use crate::block::{Reason, Target};
 use crate::clock::Now;
 use crate::id::{AppId, AttachmentId, Name, SessionId, TaskId, UserId};
 use crate::listener::{Listener, Owner};
@@ -32,6 +35,10 @@ pub enum Command {
     Unshare(AttachmentId, u32),
     /// Change who may see it.
     Show(AttachmentId, Visibility),
+    /// Shut a user, session or host name out.
+    Block(Target, Reason),
+    /// Let it in again; one that is not shut out is no error.
+    Unblock(Target),
     /// Record what the probe found, and who listens now.
     Settle(AttachmentId, Box<Settled>),
     /// Record that nothing listens there any more.
@@ -114,6 +121,8 @@ pub struct Context {
     pub rules: Rules,
     /// Who asks.
     pub by: Authority,
+    /// By which door and as whom they ask, in words, for the audit trail.
+    pub asked: Arc<str>,
     /// When.
     pub now: Now,
     /// Randomness.
@@ -133,6 +142,10 @@ pub struct Reads {
     pub hosts: Vec<String>,
     /// At these listeners.
     pub listeners: Vec<Listener>,
+    /// Besides, the blocks of these targets.
+    pub blocks: Vec<Target>,
+    /// Besides, all blocks.
+    pub all_blocks: bool,
 }
 
 impl Command {
@@ -140,18 +153,32 @@ impl Command {
     #[must_use]
     pub fn reads(&self, context: &Context) -> Reads {
         match self {
-            Self::Attach(attach) => Reads {
-                ids: Vec::new(),
-                sessions: vec![attach.session.clone()],
-                users: vec![attach.user.clone()],
-                hosts: attach
-                    .render(&context.rules, context.entropy.new_id())
-                    .map(|url| url.host)
-                    .into_iter()
-                    .collect(),
-                listeners: vec![attach.listener],
+            Self::Attach(attach) => {
+                let rendered = attach.render(&context.rules, context.entropy.new_id()).map(|url| url.host);
+                let hosts: Vec<String> = rendered.into_iter().collect();
+                let of_hosts = hosts.iter().map(|host| Target::Host(host.as_str().into()));
+                Reads {
+                    sessions: vec![attach.session.clone()],
+                    users: vec![attach.user.clone()],
+                    listeners: vec![attach.listener],
+                    blocks: owners(&attach.session, &attach.user).into_iter().chain(of_hosts).collect(),
+                    hosts,
+                    ..Reads::default()
+                }
+            }
+            Self::Bind(session, user) => Reads {
+                sessions: vec![session.clone()],
+                blocks: owners(session, user).into(),
+                ..Reads::default()
             },
-            Self::DetachNamed(session, _) | Self::EndSession(session) | Self::Bind(session, _) => {
+            Self::Block(target, _) | Self::Unblock(target) => Reads {
+                sessions: if let Target::Session(it) = target { vec![it.clone()] } else { Vec::new() },
+                users: if let Target::User(it) = target { vec![it.clone()] } else { Vec::new() },
+                hosts: if let Target::Host(it) = target { vec![it.to_string()] } else { Vec::new() },
+                all_blocks: true,
+                ..Reads::default()
+            },
+            Self::DetachNamed(session, _) | Self::EndSession(session) => {
                 Reads { sessions: vec![session.clone()], ..Reads::default() }
             }
             Self::Detach(id, _)
@@ -164,6 +191,10 @@ impl Command {
             | Self::MarkDown(id) => Reads { ids: vec![*id], ..Reads::default() },
         }
     }
+}
+
+fn owners(session: &SessionId, user: &UserId) -> [Target; 2] {
+    [Target::Session(session.clone()), Target::User(user.clone())]
 }
 
 impl Attach {

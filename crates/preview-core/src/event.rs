@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::attachment::{Attachment, Visibility};
+use crate::block::{Block, Target};
 use crate::command::{DetachReason, Settled};
 use crate::id::{AttachmentId, SessionId, TaskId, UserId};
 use crate::limits::LimitReached;
@@ -42,6 +43,12 @@ pub enum Event {
     Unshared(AttachmentId, u32),
     /// Who may see it has changed.
     Shown(AttachmentId, Visibility),
+    /// A user, session or host name is shut out.
+    Blocked(Box<Block>),
+    /// It is so no longer.
+    Unblocked(Target),
+    /// Whether an attachment is shut out has changed.
+    Withheld(AttachmentId, bool),
     /// The probe came to a verdict.
     Settled(AttachmentId, Box<Settled>),
     /// Nothing listens there any more.
@@ -77,10 +84,16 @@ impl Event {
             | Self::Shared(id, _)
             | Self::Unshared(id, _)
             | Self::Shown(id, _)
+            | Self::Withheld(id, _)
             | Self::Settled(id, _)
             | Self::WentDown(id)
             | Self::Expiring(id, _) => Some(*id),
-            Self::Bound(..) | Self::Unbound(_) | Self::LimitHit(..) | Self::TaskExited { .. } => None,
+            Self::Bound(..)
+            | Self::Unbound(_)
+            | Self::Blocked(_)
+            | Self::Unblocked(_)
+            | Self::LimitHit(..)
+            | Self::TaskExited { .. } => None,
         }
     }
 }

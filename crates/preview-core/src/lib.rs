@@ -5,7 +5,7 @@
 //!
 //! Reading order is the order of the modules: words first ([`id`], [`clock`], [`template`], [`ports`]), then
 //! rules ([`limits`], [`idle`], [`token`], [`share`], [`grant`], [`cookie`], [`listener`]), then the registry that applies them
-//! ([`attachment`], [`command`], [`registry`], [`event`], [`refusal`]), then what an edge needs ([`route`],
+//! ([`attachment`], [`block`], [`command`], [`registry`], [`event`], [`refusal`]), then what an edge needs ([`route`],
 //! [`access`]).
 #![deny(missing_docs)]
 
@@ -22,12 +22,15 @@ pub mod cookie;
 pub mod listener;
 pub mod verdict;
 pub mod attachment;
+pub mod block;
 pub mod command;
 pub mod registry;
 pub mod event;
 pub mod refusal;
 pub mod route;
 pub mod access;
+#[cfg(feature = "wire")]
+pub mod audit;
 #[cfg(feature = "wire")]
 pub mod wire;
 #[cfg(feature = "settings")]

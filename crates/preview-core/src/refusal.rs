@@ -9,6 +9,7 @@ use thiserror::Error;
 pub use code::Code;
 
 use crate::attachment::InvalidPath;
+use crate::block::Target;
 use crate::id::{InvalidText, Name, SessionId, TaskId};
 use crate::limits::{LimitReached, LimitScope};
 use crate::listener::{Listener, OwnerMismatch};
@@ -80,6 +81,9 @@ pub enum Refusal {
     /// The operator does not allow public attachments.
     #[error("visibility public is not allowed here (visibility.max)")]
     VisibilityRefused,
+    /// The operator has shut out the session, its user or the host name.
+    #[error("{0} is blocked by the operator")]
+    Blocked(Target),
     /// There is no such thing, or the caller may not know of it.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -121,7 +125,9 @@ impl Refusal {
             Self::TooManyShares => Code::LimitShares,
             Self::HostTaken { .. } => Code::HostTaken,
             Self::OwnerChanged(_) => Code::PortOwnerChanged,
-            Self::SessionOfAnother(_) | Self::OutOfScope(_) | Self::VisibilityRefused => Code::Forbidden,
+            Self::SessionOfAnother(_) | Self::OutOfScope(_) | Self::VisibilityRefused | Self::Blocked(_) => {
+                Code::Forbidden
+            }
             Self::NotFound(_) => Code::NotFound,
             Self::Disabled => Code::Disabled,
         }
@@ -158,6 +164,7 @@ impl Refusal {
             Self::HostTaken { by: Some(name), .. } => {
                 format!("detach {name}, or choose another port or name")
             }
+            Self::Blocked(_) => "ask the operator: `preview block --list` says why".into(),
             other => other.code().cure().to_owned(),
         }
     }

@@ -1,11 +1,13 @@
 //! The registry: decides commands over what the store has loaded, and applies the events that come of it.
 
+mod blocking;
 #[cfg(test)]
 mod laws;
 
 use std::collections::BTreeMap;
 
 use crate::attachment::{Attachment, Visibility};
+use crate::block::Blocks;
 use crate::clock::{Now, Tick};
 use crate::command::{Attach, Authority, Command, Context, DetachReason};
 use crate::event::Event;
@@ -42,6 +44,8 @@ pub struct Scope {
     pub attachments: BTreeMap<AttachmentId, Attachment>,
     /// The user each known session is bound to.
     pub sessions: BTreeMap<SessionId, UserId>,
+    /// Who is shut out.
+    pub blocks: Blocks,
 }
 
 /// Decides a command: the events that carry it out, or why it is refused. Nothing is changed.
@@ -93,6 +97,8 @@ pub fn decide(context: &Context, scope: &Scope, command: &Command) -> Result<Vec
             let is_news = it.visibility != *visibility;
             Ok(is_news.then_some(Event::Shown(it.id, *visibility)).into_iter().collect())
         }
+        Command::Block(target, reason) => scope.decide_block(context, target, Some(reason)),
+        Command::Unblock(target) => scope.decide_block(context, target, None),
         Command::Settle(id, settled) => {
             let it = scope.seen_by(&context.by, *id)?;
             it.owner.readmit(&settled.owner, &it.session, it.task.as_ref())?;
@@ -130,6 +136,7 @@ fn decide_attach(context: &Context, scope: &Scope, attach: &Attach) -> Result<Ve
         let by = (holder.user == attach.user).then(|| holder.name.clone());
         return Err(Refusal::HostTaken { host: url.host, by });
     }
+    scope.check_blocks(&attach.session, &attach.user, Some(&url.host))?;
     let token = context.new_token();
     let attachment = Attachment {
         id,
@@ -148,6 +155,7 @@ fn decide_attach(context: &Context, scope: &Scope, attach: &Attach) -> Result<Ve
         tokens: before.map_or_else(|| Tokens::new(token), |it| it.tokens.rotated(token, context.now.wall)),
         shares: before.map(|it| it.shares.clone()).unwrap_or_default(),
         epoch: before.map_or(0, |it| it.epoch),
+        blocked: false,
         created: before.map_or(context.now.wall, |it| it.created),
     };
     let attached = Event::Attached { attachment: Box::new(attachment), replaced: before.is_some() };
@@ -180,6 +188,11 @@ pub fn apply(scope: &mut Scope, event: &Event) {
             it.shares.remove(*number);
         }),
         Event::Shown(id, visibility) => scope.change(*id, |it| it.visibility = *visibility),
+        Event::Blocked(block) => scope.blocks.add((**block).clone()),
+        Event::Unblocked(target) => {
+            scope.blocks.remove(target);
+        }
+        Event::Withheld(id, blocked) => scope.change(*id, |it| it.blocked = *blocked),
         Event::Settled(id, settled) => scope.change(*id, |it| {
             it.owner = settled.owner.clone();
             it.verdict = settled.verdict.clone();
@@ -229,6 +242,7 @@ impl Scope {
             let field = if matches!(by, Authority::User(_)) { "user_id" } else { "session_id" };
             return Err(Refusal::OutOfScope(field));
         }
+        self.check_blocks(session, user, None)?;
         match self.sessions.get(session) {
             Some(owner) if owner == user => Ok(None),
             Some(_) => Err(Refusal::SessionOfAnother(session.clone())),

@@ -3,6 +3,7 @@
 //! Readers ignore fields and lines they do not know, so that either side may be one release older.
 
 pub mod api;
+pub mod audit;
 pub mod events;
 pub mod watch;
 

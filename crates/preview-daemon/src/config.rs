@@ -33,6 +33,8 @@ pub struct Config {
     pub reap_kills_task: bool,
     /// How tasks run.
     pub tasks: TasksConfig,
+    /// How much of the audit trail is kept.
+    pub audit: AuditConfig,
     /// How previews are guarded, for `GET /auth/verify`.
     pub access: AccessPolicy,
     /// The doors.
@@ -63,6 +65,15 @@ pub struct TasksConfig {
     pub env_pass: Vec<String>,
     /// Whether keys narrower than admin may start them over the API.
     pub remote: bool,
+}
+
+/// How much of the audit trail is kept: what exceeds either is pruned, the oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditConfig {
+    /// So many entries.
+    pub keep: u64,
+    /// For so long.
+    pub keep_for: Duration,
 }
 
 /// The doors.

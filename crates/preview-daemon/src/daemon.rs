@@ -5,6 +5,8 @@ mod sharing;
 mod reading;
 mod visits;
 mod errands;
+mod blocking;
+mod trail;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -22,16 +24,19 @@ use tokio_util::task::TaskTracker;
 
 pub use crate::events::EventFilter;
 pub use reading::ListFilter;
+pub use trail::AuditFilter;
 pub use visits::{VisitAnswer, VisitAsked};
 
 use crate::activity::Activity;
 use crate::attach;
+use crate::audit::{ITSELF, Note};
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, StartError};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::probe::Probe;
+use crate::refusals::{self, Refusals};
 use crate::sockets::Sockets;
 use crate::store::{Committed, Keeper, Store, Telling};
 use crate::tasks::{TaskExit, Tasks};
@@ -40,6 +45,8 @@ use crate::tasks::{TaskExit, Tasks};
 #[derive(Clone)]
 pub struct Daemon {
     inner: Arc<Inner>,
+    /// Who asks through this handle, for the audit trail.
+    asked: Arc<str>,
 }
 
 struct Inner {
@@ -47,6 +54,7 @@ struct Inner {
     store: Store,
     keys: Keys,
     activity: Activity,
+    refusals: Refusals,
     sockets: Sockets,
     tasks: Tasks,
     probe: Probe,
@@ -79,7 +87,7 @@ impl Daemon {
     /// Opens its state and finds its tasks again. Nobody is served and nothing is reaped yet.
     pub(crate) async fn open(config: Config) -> Result<Opened, StartError> {
         let unusable = |source| StartError::Store { folder: config.state_dir.clone(), source };
-        let (store, keeper) = Store::open(&config.state_dir).map_err(unusable)?;
+        let (store, keeper) = Store::open(&config.state_dir, config.audit.keep).map_err(unusable)?;
         let keys = Keys::load(&store, config.access.grant_life).await.map_err(StartError::Keys)?;
         let sockets = Sockets::open().map_err(StartError::Sockets)?;
         let (told, exits) = mpsc::unbounded_channel();
@@ -92,6 +100,7 @@ impl Daemon {
             store,
             keys,
             activity: Activity::default(),
+            refusals: Refusals::default(),
             sockets,
             tasks,
             probe,
@@ -99,7 +108,13 @@ impl Daemon {
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        Ok(Opened { daemon: Self { inner: Arc::new(inner) }, keeper, exits })
+        Ok(Opened { daemon: Self { inner: Arc::new(inner), asked: ITSELF.into() }, keeper, exits })
+    }
+
+    /// The same daemon, asked by this door and as that caller: what is changed through it is audited as theirs.
+    #[must_use]
+    pub fn asked_by(&self, asked: impl Into<Arc<str>>) -> Self {
+        Self { inner: Arc::clone(&self.inner), asked: asked.into() }
     }
 
     /// How it is configured.
@@ -140,12 +155,14 @@ impl Daemon {
         self.inner.stop.cancel();
         self.inner.background.close();
         self.inner.background.wait().await;
+        refusals::store(self, self.inner.refusals.passed(clock::tick(), true)).await;
         self.inner.tasks.let_go();
     }
 
     /// What a decision by this caller depends on, now.
     pub(crate) fn context(&self, by: &Authority, entropy: Entropy) -> Context {
-        Context { rules: self.config().rules.clone(), by: by.clone(), now: clock::now(), entropy }
+        let (by, asked) = (by.clone(), Arc::clone(&self.asked));
+        Context { rules: self.config().rules.clone(), by, asked, now: clock::now(), entropy }
     }
 
     /// Decides a command of the daemon's own, if `still` says so, and carries it out.
@@ -163,6 +180,14 @@ impl Daemon {
     pub(crate) async fn tell(&self, event: Event) {
         if let Err(error) = self.store().tell(event, clock::wall()).await {
             tracing::warn!(%error, "an event is lost");
+        }
+    }
+
+    /// Keeps in the audit trail that somebody was refused. Nobody waits for it.
+    pub(crate) fn keep_refusal(&self, note: Note) {
+        if let Some(note) = self.inner.refusals.take(note, clock::tick()) {
+            let daemon = self.clone();
+            self.inner.background.spawn(async move { refusals::store(&daemon, vec![note]).await });
         }
     }
 
@@ -189,6 +214,10 @@ impl Daemon {
         asking.insert(server).then(|| Asking { daemon: self.clone(), server })
     }
 
+    pub(crate) fn asked(&self) -> &Arc<str> {
+        &self.asked
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }
@@ -199,6 +228,10 @@ impl Daemon {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.inner.keys
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.inner.refusals
     }
 
     pub(crate) fn activity(&self) -> &Activity {

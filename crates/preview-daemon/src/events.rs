@@ -138,7 +138,7 @@ pub(crate) fn view(
 ) -> Option<EventView> {
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let what = match event {
-        Event::Bound(..) | Event::Unbound(_) => return None,
+        Event::Bound(..) | Event::Unbound(_) | Event::Blocked(_) | Event::Unblocked(_) => return None,
         // A server that was found anew is ready when it has answered.
         Event::Settled(_, settled) if settled.verdict.state == ServerState::Pending => return None,
         Event::Attached { replaced, .. } => {
@@ -149,6 +149,8 @@ pub(crate) fn view(
             lifetime_seconds: lifetime.as_secs(),
             killed_task: attachment.task.as_ref().filter(|_| telling.ends_task).map(ToString::to_string),
         },
+        Event::Withheld(_, true) => EventWord::Blocked,
+        Event::Withheld(_, false) => EventWord::Unblocked,
         Event::Rotated(..) => EventWord::Rotated,
         Event::Revoked(..) => EventWord::Revoked,
         Event::Shared(_, share) => EventWord::Shared {

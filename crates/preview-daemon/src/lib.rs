@@ -18,6 +18,8 @@ mod store;
 mod live;
 mod keys;
 mod events;
+mod audit;
+mod refusals;
 mod watch;
 mod activity;
 mod reap;

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use preview_core::attachment::Attachment;
+use preview_core::block::Blocks;
 use preview_core::command::Reads;
 use preview_core::event::Event;
 use preview_core::id::{AttachmentId, Name, SessionId, UserId};
@@ -41,6 +42,7 @@ struct State {
     attachments: BTreeMap<AttachmentId, Arc<Attachment>>,
     by_host: HashMap<String, AttachmentId>,
     sessions: HashMap<SessionId, UserId>,
+    blocks: Blocks,
     /// The last route changes; every one after `forgotten` is there.
     recent: VecDeque<(u64, RouteChange)>,
     forgotten: u64,
@@ -67,16 +69,21 @@ impl Change {
         let attachment = self.attachment.as_ref()?;
         match self.event {
             Event::Detached { .. } => Some(RouteChange::Remove(attachment.id)),
+            // For edges, what is shut out is not there.
+            _ if attachment.blocked => Some(RouteChange::Remove(attachment.id)),
             Event::Attached { .. }
             | Event::Rotated(..)
             | Event::Revoked(..)
             | Event::Shared(..)
             | Event::Unshared(..)
             | Event::Shown(..)
+            | Event::Withheld(..)
             | Event::Settled(..)
             | Event::WentDown(_) => Some(RouteChange::Put(Box::new(Route::to(attachment)))),
             Event::Bound(..)
             | Event::Unbound(_)
+            | Event::Blocked(_)
+            | Event::Unblocked(_)
             | Event::Expiring(..)
             | Event::LimitHit(..)
             | Event::TaskExited { .. } => None,
@@ -90,11 +97,12 @@ impl Live {
         revision: u64,
         attachments: Vec<Attachment>,
         sessions: HashMap<SessionId, UserId>,
+        blocks: Blocks,
     ) -> Self {
         let by_host = attachments.iter().map(|it| (it.url.host.clone(), it.id)).collect();
         let attachments = attachments.into_iter().map(|it| (it.id, Arc::new(it))).collect();
-        let state =
-            State { revision, attachments, by_host, sessions, recent: VecDeque::new(), forgotten: revision };
+        let (recent, forgotten) = (VecDeque::new(), revision);
+        let state = State { revision, attachments, by_host, sessions, blocks, recent, forgotten };
         Self { state: RwLock::new(state), changes: broadcast::Sender::new(BACKLOG) }
     }
 
@@ -123,10 +131,15 @@ impl Live {
         self.read().attachments.values().find(|it| it.session == *session && it.name == *name).cloned()
     }
 
-    /// The attachment with this host name.
+    /// The attachment with this host name, unless it is shut out.
     pub(crate) fn at_host(&self, host: &str) -> Option<Arc<Attachment>> {
         let state = self.read();
-        state.attachments.get(state.by_host.get(host)?).cloned()
+        state.attachments.get(state.by_host.get(host)?).filter(|it| !it.blocked).cloned()
+    }
+
+    /// Who is shut out.
+    pub(crate) fn blocks(&self) -> Blocks {
+        self.read().blocks.clone()
     }
 
     /// The user a session is bound to.
@@ -163,10 +176,13 @@ impl Live {
                 || reads.listeners.contains(&it.listener)
         };
         let attachments = state.attachments.values().filter(|it| wanted(it));
+        let blocks = state.blocks.iter();
+        let blocks = blocks.filter(|it| reads.all_blocks || reads.blocks.contains(&it.target));
         let sessions = reads.sessions.iter().filter_map(|id| state.sessions.get_key_value(id));
         Scope {
             attachments: attachments.map(|it| (it.id, (**it).clone())).collect(),
             sessions: sessions.map(|(id, user)| (id.clone(), user.clone())).collect(),
+            blocks: blocks.cloned().collect(),
         }
     }
 
@@ -184,7 +200,7 @@ impl Live {
             Some(since) => {
                 Start::Resume(state.recent.iter().filter(|(at, _)| *at > since).cloned().collect())
             }
-            None => Start::Snapshot(state.attachments.values().cloned().collect()),
+            None => Start::Snapshot(state.attachments.values().filter(|it| !it.blocked).cloned().collect()),
         };
         (state.revision, start, self.changes.subscribe())
     }
@@ -204,8 +220,12 @@ impl State {
             (Event::Unbound(session), _) => {
                 self.sessions.remove(session);
             }
-            (_, Some(RouteChange::Remove(id))) => self.remove(id),
-            (_, Some(RouteChange::Put(_))) => {
+            (Event::Blocked(block), _) => self.blocks.add((**block).clone()),
+            (Event::Unblocked(target), _) => {
+                self.blocks.remove(target);
+            }
+            (Event::Detached { attachment, .. }, _) => self.remove(attachment.id),
+            (_, Some(_)) => {
                 if let Some(attachment) = &change.attachment {
                     self.remove(attachment.id);
                     self.by_host.insert(attachment.url.host.clone(), attachment.id);

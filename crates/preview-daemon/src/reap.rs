@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preview_core::attachment::Attachment;
-use preview_core::clock::Tick;
+use preview_core::clock::{Tick, Wall};
 use preview_core::event::Event;
 use preview_core::idle::{IdlePolicy, Verdict};
 use preview_core::registry::next_due;
@@ -102,18 +102,18 @@ pub(crate) async fn tell_exits(daemon: Daemon, mut exits: UnboundedReceiver<Task
     }
 }
 
-/// Forgets old events, renews grant keys and copies the store, until the daemon stops.
+/// Forgets old events, prunes the audit trail, renews grant keys and copies the store, until the daemon stops.
 pub(crate) async fn keep_house(daemon: Daemon) {
     let mut ticks = interval(HOUSEKEEPING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut copied = 0;
     loop {
         ticks.tick().await;
-        let before = preview_core::clock::Wall::from_millis(
-            clock::wall().as_millis().saturating_sub(u64::try_from(REPLAY.as_millis()).unwrap_or(u64::MAX)),
-        );
-        if let Err(error) = daemon.store().forget_told(before).await {
+        if let Err(error) = daemon.store().forget_told(ago(REPLAY)).await {
             tracing::warn!(%error, "old events are kept");
+        }
+        if let Err(error) = daemon.store().prune_trail(ago(daemon.config().audit.keep_for)).await {
+            tracing::warn!(%error, "the audit trail is not pruned");
         }
         if let Err(error) = daemon.keys().renew(daemon.store()).await {
             tracing::warn!(%error, "grant keys are not renewed");
@@ -128,12 +128,18 @@ pub(crate) async fn keep_house(daemon: Daemon) {
     }
 }
 
+/// The moment so long ago, by the calendar.
+fn ago(back: Duration) -> Wall {
+    let back = u64::try_from(back.as_millis()).unwrap_or(u64::MAX);
+    Wall::from_millis(clock::wall().as_millis().saturating_sub(back))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use futures_util::StreamExt as _;
-    use preview_core::clock::{Now, Wall};
+    use preview_core::clock::Now;
     use preview_core::command::{Authority, Command};
     use preview_core::settings::{Settings, Sources};
     use preview_core::share::{Label, Wish};

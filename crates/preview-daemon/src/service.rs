@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::daemon::{Daemon, Opened};
 use crate::failure::StartError;
 use crate::store::Keeper;
-use crate::{listeners, reap};
+use crate::{listeners, reap, refusals};
 
 /// A daemon that serves.
 pub struct Running {
@@ -36,6 +36,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     daemon.spawn(reap::withdraw_ended(daemon.clone()));
     daemon.spawn(reap::keep_house(daemon.clone()));
     daemon.spawn(reap::tell_exits(daemon.clone(), exits));
+    daemon.spawn(refusals::keep(daemon.clone()));
     daemon.spawn(listeners::watch(daemon.clone()));
     tracing::info!(folder = %doors.folder().display(), attachments = daemon.live().all().len(), "serving");
     Ok(Running { daemon, doors, keeper })

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attachment::StartPath;
+use crate::block::{Block, Reason, Target};
 use crate::clock::Wall;
 use crate::command::{Entropy, Settled};
 use crate::id::TaskId;
@@ -114,12 +115,48 @@ proptest! {
     }
 
     #[test]
+    fn what_is_withheld_is_exactly_what_a_block_covers(commands in commands()) {
+        let mut world = World::new(TEMPLATES[0]);
+        for command in &commands {
+            let before = world.scope.attachments.len();
+            let done = world.run(command);
+            for it in world.scope.attachments.values() {
+                prop_assert_eq!(it.blocked, world.scope.blocks.cover(it));
+            }
+            if let Step::Attach { session, user, .. } = command {
+                let blocks = &world.scope.blocks;
+                let is_shut_out = blocks.covering(&self::user(*user), &self::session(*session), None).is_some();
+                prop_assert!(!is_shut_out || done.is_err() && world.scope.attachments.len() == before);
+            }
+        }
+    }
+
+    #[test]
     fn a_wall_clock_that_jumps_reaps_nothing(wall in any::<u32>(), silent in 0..1_799_u64) {
         let idle = IdlePolicy::new(Duration::from_mins(30), Duration::ZERO, Duration::ZERO).expect("in bounds");
         let now = Now { wall: Wall::from_secs(wall.into()), tick: Tick::new(Duration::from_secs(silent)) };
         let traffic = Traffic { last_visit: Tick::default(), last_presence: Tick::default() };
         prop_assert!(!matches!(idle.judge(traffic, now.tick), crate::idle::Verdict::Reap));
     }
+}
+
+#[test]
+fn who_is_shut_out_is_told_so_and_nobody_but_the_operator_shuts_out() {
+    let mut world = World::new(TEMPLATES[0]);
+    let attach = Step::Attach { session: 0, user: 0, name: 0, port: 3_000 };
+    for kind in 0..3 {
+        let block = Command::Block(target(kind, 0), Reason::default());
+        let refusal = world.carry_out(&block, Authority::User(user(0))).expect_err("not the operator");
+        assert_eq!(refusal.code(), Code::Forbidden);
+        world.carry_out(&block, Authority::Admin).expect("shut out");
+        let refusal = world.run(&attach).expect_err("shut out");
+        assert_eq!(refusal.code(), Code::Forbidden);
+        assert!(refusal.to_string().ends_with("is blocked by the operator"), "{refusal}");
+        world.carry_out(&Command::Unblock(target(kind, 0)), Authority::Admin).expect("let in");
+    }
+    let bind = Command::Bind(session(0), user(0));
+    world.carry_out(&Command::Block(target(0, 0), Reason::default()), Authority::Admin).expect("shut out");
+    assert!(matches!(world.carry_out(&bind, Authority::Admin), Err(Refusal::Blocked(_))));
 }
 
 #[test]
@@ -234,6 +271,8 @@ enum Step {
     Share { nth: usize },
     Unshare { nth: usize, number: u32 },
     Show { nth: usize, visibility: Visibility },
+    Block { kind: usize, of: u8 },
+    Unblock { kind: usize, of: u8 },
 }
 
 /// The registry with all its state in one scope, and a clock that counts turns.
@@ -287,6 +326,8 @@ impl World {
             Step::Share { nth: n } => Command::Share(nth(*n), wish()),
             Step::Unshare { nth: n, number } => Command::Unshare(nth(*n), *number),
             Step::Show { nth: n, visibility } => Command::Show(nth(*n), *visibility),
+            Step::Block { kind, of } => Command::Block(target(*kind, *of), Reason::default()),
+            Step::Unblock { kind, of } => Command::Unblock(target(*kind, *of)),
         };
         (command, self.context(Authority::Admin))
     }
@@ -296,7 +337,7 @@ impl World {
         entropy.id[..8].copy_from_slice(&self.turn.to_be_bytes());
         entropy.token[..8].copy_from_slice(&self.turn.to_be_bytes());
         let now = Now { wall: Wall::from_secs(self.turn), tick: tick(self.turn) };
-        Context { rules: self.rules.clone(), by, now, entropy }
+        Context { rules: self.rules.clone(), by, asked: "a law".into(), now, entropy }
     }
 }
 
@@ -316,7 +357,18 @@ impl Scope {
         };
         let attachments = self.attachments.values().filter(wanted).map(|it| (it.id, it.clone())).collect();
         let sessions = self.sessions.iter().filter(|(session, _)| reads.sessions.contains(session));
-        Self { attachments, sessions: sessions.map(|(s, u)| (s.clone(), u.clone())).collect() }
+        let wanted = |it: &&Block| reads.all_blocks || reads.blocks.contains(&it.target);
+        let blocks = self.blocks.iter().filter(wanted).cloned().collect();
+        Self { attachments, sessions: sessions.map(|(s, u)| (s.clone(), u.clone())).collect(), blocks }
+    }
+}
+
+/// The user, the session or the host name with this number.
+fn target(kind: usize, of: u8) -> Target {
+    match kind {
+        0 => Target::User(user(of)),
+        1 => Target::Session(session(of)),
+        _ => Target::new("host", &format!("preview-300{of}.example.com")).expect("valid"),
     }
 }
 
@@ -336,6 +388,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..20_usize, 0..3_u32).prop_map(|(nth, number)| Step::Unshare { nth, number }),
         1 => (0..20_usize, prop_oneof![Just(Visibility::Private), Just(Visibility::Public)])
             .prop_map(|(nth, visibility)| Step::Show { nth, visibility }),
+        1 => (0..3_usize, 0..4_u8).prop_map(|(kind, of)| Step::Block { kind, of }),
+        1 => (0..3_usize, 0..4_u8).prop_map(|(kind, of)| Step::Unblock { kind, of }),
     ]
 }
 

@@ -81,6 +81,8 @@ keys! {
     "api.edge_group" Kind::OptionalText, "", "The group that may open edge.sock and public.sock.";
     "api.verify_group" Kind::OptionalText, "", "The group that may open verify.sock.";
     "api.verify_peers" Kind::List, "unix", "Who may ask /auth/verify with X-Forwarded-*: unix, or addresses.";
+    "audit.keep" Kind::Number(1_000, 100_000_000), "100000", "Entries of the audit trail that are kept.";
+    "audit.keep_for" Kind::Duration(DAY, 3_650 * DAY), "17520h", "How long an entry of the audit trail is kept.";
     "edge.http" Kind::OptionalText, "localhost:8080", "Where plain HTTP is served; localhost is both loopbacks.";
     "edge.https" Kind::OptionalText, "", "Where HTTPS is served.";
     "edge.redirect_http" Kind::Flag, "true", "Whether plain HTTP is sent to HTTPS where that is on.";

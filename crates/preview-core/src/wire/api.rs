@@ -1,11 +1,13 @@
 //! What clients of the daemon send and get (`docs/contract.md` §4).
 
+mod block;
 mod health;
 mod share;
 mod task;
 
 use serde::{Deserialize, Serialize};
 
+pub use block::{BlockList, BlockRequest, BlockView, Unblocked};
 pub use health::{Health, ModuleHealth, ModuleLimits, Ready};
 pub use share::{ShareList, ShareRequest, ShareView, Unshared, VisibilityRequest};
 pub use task::{TaskRequest, TaskView};
@@ -94,6 +96,9 @@ pub struct AttachmentView {
     pub token: Option<String>,
     /// Who may see it.
     pub visibility: VisibilityWord,
+    /// Whether the operator has shut it out: it stays attached and is not served.
+    #[serde(default)]
+    pub blocked: bool,
     /// What the probe found.
     pub verdict: VerdictView,
     /// What to do next, or to know.
@@ -224,6 +229,7 @@ impl AttachmentView {
             url: it.page_url(),
             token: None,
             visibility: it.visibility.into(),
+            blocked: it.blocked,
             verdict: VerdictView::of(it, &it.verdict),
             hint: None,
         }

@@ -131,6 +131,12 @@ pub enum EventWord {
         /// Who may see it now.
         visibility: VisibilityWord,
     },
+    /// The operator has shut it out: it stays attached and is not served.
+    #[serde(rename = "web_preview:blocked")]
+    Blocked,
+    /// It is served again.
+    #[serde(rename = "web_preview:unblocked")]
+    Unblocked,
     /// An event of a later release.
     #[serde(other, rename = "web_preview:unknown")]
     Unknown,

@@ -1,25 +1,21 @@
 //! `/v1/attachments` and `/v1/sessions`.
 
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use preview_core::id::{AttachmentId, Name, SessionId, UserId};
 use preview_core::wire::api::{AttachRequest, AttachmentList, AttachmentView, Detached, SessionEnded};
 use serde::Deserialize;
 
-use super::Shared;
 use super::auth::Acting;
 use super::extract::{Json, Path, Query};
 use super::problem::{Answer, Fault, refused};
 use crate::daemon::ListFilter;
 
 /// `POST /v1/attachments`.
-pub(crate) async fn attach(
-    State(api): State<Shared>,
-    caller: Acting,
-    Json(request): Json<AttachRequest>,
-) -> Answer<Response> {
-    let attached = api.daemon.attach(&caller.by, request).await?;
+pub(crate) async fn attach(caller: Acting, Json(request): Json<AttachRequest>) -> Answer<Response> {
+    let (session, user) = (request.session_id.clone(), request.user_id.clone());
+    let attached = caller.daemon.attach(&caller.by, request).await;
+    let attached = attached.map_err(|failure| Fault::from(failure).concerning(&session, &user))?;
     let status = if attached.replaced { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, axum::Json(attached.view)).into_response())
 }
@@ -35,82 +31,59 @@ pub(crate) struct ListQuery {
 
 /// `GET /v1/attachments`.
 pub(crate) async fn list(
-    State(api): State<Shared>,
     caller: Acting,
     Query(query): Query<ListQuery>,
 ) -> Answer<axum::Json<AttachmentList>> {
     let session = query.session_id.as_deref().map(SessionId::new).transpose().map_err(refused)?;
     let user = query.user_id.as_deref().map(UserId::new).transpose().map_err(refused)?;
     let after = query.cursor.as_deref().map(cursor).transpose()?;
-    api.daemon.check_scope(&caller.by, session.as_ref(), user.as_ref())?;
+    caller.daemon.check_scope(&caller.by, session.as_ref(), user.as_ref())?;
     let filter = ListFilter { session, user, after };
-    Ok(axum::Json(api.daemon.list(&caller.by, &filter)?))
+    Ok(axum::Json(caller.daemon.list(&caller.by, &filter)?))
 }
 
 /// `GET /v1/attachments/{id}`.
-pub(crate) async fn show(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.show(&caller.by, attachment(&id)?)?))
+pub(crate) async fn show(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(caller.daemon.show(&caller.by, attachment(&id)?)?))
 }
 
 /// `DELETE /v1/attachments/{id}`.
-pub(crate) async fn detach(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<Detached>> {
-    Ok(axum::Json(api.daemon.detach(&caller.by, attachment(&id)?).await?))
+pub(crate) async fn detach(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<Detached>> {
+    Ok(axum::Json(caller.daemon.detach(&caller.by, attachment(&id)?).await?))
 }
 
 /// `DELETE /v1/sessions/{session_id}/attachments/{name}`.
 pub(crate) async fn detach_named(
-    State(api): State<Shared>,
     caller: Acting,
     Path((session, name)): Path<(String, String)>,
 ) -> Answer<axum::Json<Detached>> {
     let session = SessionId::new(&session).map_err(refused)?;
     let name = Name::new(&name).map_err(refused)?;
-    Ok(axum::Json(api.daemon.detach_named(&caller.by, session, name).await?))
+    Ok(axum::Json(caller.daemon.detach_named(&caller.by, session, name).await?))
 }
 
 /// `DELETE /v1/sessions/{session_id}`.
 pub(crate) async fn end_session(
-    State(api): State<Shared>,
     caller: Acting,
     Path(session): Path<String>,
 ) -> Answer<axum::Json<SessionEnded>> {
     let session = SessionId::new(&session).map_err(refused)?;
-    Ok(axum::Json(api.daemon.end_session(&caller.by, session).await?))
+    Ok(axum::Json(caller.daemon.end_session(&caller.by, session).await?))
 }
 
 /// `POST /v1/attachments/{id}/rotate`.
-pub(crate) async fn rotate(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.rotate(&caller.by, attachment(&id)?).await?))
+pub(crate) async fn rotate(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(caller.daemon.rotate(&caller.by, attachment(&id)?).await?))
 }
 
 /// `POST /v1/attachments/{id}/revoke`.
-pub(crate) async fn revoke(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.revoke(&caller.by, attachment(&id)?).await?))
+pub(crate) async fn revoke(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(caller.daemon.revoke(&caller.by, attachment(&id)?).await?))
 }
 
 /// `POST /v1/attachments/{id}/keep-alive`.
-pub(crate) async fn keep_alive(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<AttachmentView>> {
-    Ok(axum::Json(api.daemon.keep_alive(&caller.by, attachment(&id)?)?))
+pub(crate) async fn keep_alive(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<AttachmentView>> {
+    Ok(axum::Json(caller.daemon.keep_alive(&caller.by, attachment(&id)?)?))
 }
 
 /// An attachment's id from a path.

@@ -2,10 +2,11 @@
 //! say they act for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use http::request::Parts;
 use ipnet::IpNet;
@@ -18,7 +19,9 @@ use super::Shared;
 use super::doors::{Arrival, Door, Peer};
 use super::keys_file::KeyScope;
 use super::problem::{Answer, Fault, refused};
+use super::refusals::ActedAs;
 use crate::config::InvalidConfig;
+use crate::daemon::Daemon;
 use crate::failure::Failure;
 
 const PREVIEW_SESSION: HeaderName = HeaderName::from_static("preview-session");
@@ -36,7 +39,7 @@ pub(crate) enum Caller {
 }
 
 /// A caller who may act, and for whom they say they do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Acting {
     /// What they may do.
     pub(crate) by: Authority,
@@ -44,6 +47,8 @@ pub(crate) struct Acting {
     pub(crate) session: Option<SessionId>,
     /// `Preview-User`, within that authority.
     pub(crate) user: Option<UserId>,
+    /// The daemon, told who asks: what is changed through it is audited as theirs.
+    pub(crate) daemon: Daemon,
 }
 
 /// Who may speak for browsers to `GET /auth/verify` (`api.verify_peers`).
@@ -65,13 +70,21 @@ pub(crate) async fn require_acting(
         Caller::Edge => return Err(refused(Refusal::OutOfScope("this call: it is an edge's"))),
         Caller::Stranger => return Err(Failure::Unauthorized.into()),
     };
+    let asked: Arc<str> = format!("{} {} {}", arrival.door, arrival.peer, scope(&by)).into();
     let session = said(request.headers(), &PREVIEW_SESSION, SessionId::new)?;
     let user = said(request.headers(), &PREVIEW_USER, UserId::new)?;
-    if session.is_some() || user.is_some() {
-        api.daemon.check_scope(&by, session.as_ref(), user.as_ref())?;
-    }
-    request.extensions_mut().insert(Acting { by, session, user });
-    Ok(next.run(request).await)
+    let acted = ActedAs { asked: Arc::clone(&asked), session: session.clone(), user: user.clone() };
+    let is_covered = api.daemon.check_scope(&by, session.as_ref(), user.as_ref());
+    let mut response = match is_covered {
+        Ok(()) => {
+            let daemon = api.daemon.asked_by(asked);
+            request.extensions_mut().insert(Acting { by, session, user, daemon });
+            next.run(request).await
+        }
+        Err(failure) => Fault::from(failure).into_response(),
+    };
+    response.extensions_mut().insert(acted);
+    Ok(response)
 }
 
 /// Lets edges through, and admins.
@@ -106,6 +119,15 @@ pub(crate) fn caller(api: &Shared, arrival: Arrival, headers: &HeaderMap) -> Ans
         (Door::Edge, Peer::Uid(_)) => Caller::Edge,
         _ => Caller::Stranger,
     })
+}
+
+/// A scope as the keys file has it.
+fn scope(by: &Authority) -> String {
+    match by {
+        Authority::Admin => "admin".to_owned(),
+        Authority::User(user) => format!("user:{user}"),
+        Authority::Session(session) => format!("session:{session}"),
+    }
 }
 
 impl VerifyPeers {

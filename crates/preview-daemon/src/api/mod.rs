@@ -12,9 +12,12 @@ mod keys_file;
 mod auth;
 mod guard;
 mod misses;
+mod refusals;
 mod health;
 mod attachments;
 mod shares;
+mod blocks;
+mod audit;
 mod tasks;
 mod events;
 mod tools;
@@ -89,7 +92,8 @@ fn router(door: Door, api: &Shared) -> Router {
         Door::Edge => calls.merge(known(health())),
         Door::Api | Door::Public | Door::Tcp => calls.merge(known(health().merge(visits()))),
     };
-    calls.layer(from_fn(guard::around)).with_state(Arc::clone(api))
+    let keep = from_fn_with_state(Arc::clone(api), refusals::keep);
+    calls.layer(keep).layer(from_fn(guard::around)).with_state(Arc::clone(api))
 }
 
 /// The same calls; another method on one of their paths is answered as a problem.
@@ -109,6 +113,9 @@ fn acting(api: &Shared) -> Router<Shared> {
         .route("/v1/attachments/{id}/shares/{number}", delete(shares::withdraw))
         .route("/v1/sessions/{session_id}", delete(attachments::end_session))
         .route("/v1/sessions/{session_id}/attachments/{name}", delete(attachments::detach_named))
+        .route("/v1/blocks", post(blocks::block).get(blocks::list))
+        .route("/v1/blocks/{kind}/{value}", delete(blocks::unblock))
+        .route("/v1/audit", get(audit::trail))
         .route("/v1/tasks", post(tasks::start))
         .route("/v1/tasks/{id}", get(tasks::show).delete(tasks::end))
         .route("/v1/tasks/{id}/logs", get(tasks::logs))

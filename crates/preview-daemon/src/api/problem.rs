@@ -12,6 +12,7 @@ use preview_core::refusal::{Code, Refusal};
 use preview_core::wire::api::Problem;
 
 use super::origin::Alien;
+use super::refusals::{Concerns, Refused};
 use crate::failure::Failure;
 
 /// Why a call gets no other answer.
@@ -43,6 +44,8 @@ pub(crate) enum Fault {
     Visit(Denial),
     /// What another proxy's visitor would reach is no longer the attachment's server.
     NotTheServer,
+    /// The same, and for whom the call was made.
+    Of(Box<Fault>, Concerns),
     /// A handler panicked: our fault, and the log says where.
     Panicked,
 }
@@ -95,7 +98,11 @@ impl Fault {
             Self::TooManyMisses { .. } => {
                 by_code(Code::RateLimited, "token: too many wrong ones came from there".to_owned())
             }
-            Self::Visit(denial) => by_denial(*denial),
+            Self::Of(fault, _) => fault.problem(),
+            Self::Visit(denial) => {
+                let (code, detail) = by_denial(*denial);
+                by_code(code, detail.to_owned())
+            }
             Self::NotTheServer => Problem {
                 status: StatusCode::FORBIDDEN.as_u16(),
                 ..by_code(
@@ -124,6 +131,7 @@ impl Fault {
             Self::TooManyMisses { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
             }
+            Self::Of(fault, _) => headers = fault.headers(),
             Self::Failure(_)
             | Self::Alien(_)
             | Self::Invalid(_)
@@ -138,8 +146,39 @@ impl Fault {
         headers
     }
 
+    /// For whom the call was made, where its body says so.
+    pub(crate) fn concerning(self, session: &str, user: &str) -> Self {
+        let concerns = Concerns { session: session.to_owned(), user: user.to_owned() };
+        Self::Of(Box::new(self), concerns)
+    }
+
+    /// The code, if somebody was refused: not for a request that makes no sense, nor for a fault of ours.
+    fn refusal(&self) -> Option<Code> {
+        match self {
+            Self::Of(fault, _) => fault.refusal(),
+            Self::Failure(failure) => Some(failure.code()).filter(|code| {
+                let is_senseless =
+                    matches!(code, Code::RequestInvalid | Code::NameInvalid | Code::SessionInvalid);
+                code.status() < 500 && !is_senseless
+            }),
+            Self::Alien(_) => Some(Code::OriginRefused),
+            Self::TooManyMisses { .. } => Some(Code::RateLimited),
+            Self::Visit(denial) => Some(by_denial(*denial).0),
+            Self::NotTheServer => Some(Code::PortOwnerChanged),
+            Self::Invalid(_)
+            | Self::TooLarge { .. }
+            | Self::NotJson
+            | Self::NoSuchCall
+            | Self::WrongMethod
+            | Self::Panicked => None,
+        }
+    }
+
     /// What only the log is told: the chain of causes, where the fault is ours.
     fn log(&self, status: StatusCode) {
+        if let Self::Of(fault, _) = self {
+            return fault.log(status);
+        }
         let Self::Failure(failure) = self else { return };
         if status.is_server_error() {
             tracing::error!(error = %chain(failure), "call failed");
@@ -156,13 +195,19 @@ impl IntoResponse for Fault {
         let mut response = (status, self.headers(), Body::from(body)).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, json);
+        if let Some(code) = self.refusal() {
+            response.extensions_mut().insert(Refused(code));
+        }
+        if let Self::Of(_, concerns) = self {
+            response.extensions_mut().insert(concerns);
+        }
         response
     }
 }
 
 /// Of what a proxy may answer, it knows 401 and 403.
-fn by_denial(denial: Denial) -> Problem {
-    let (code, detail) = match denial {
+fn by_denial(denial: Denial) -> (Code, &'static str) {
+    match denial {
         Denial::Unknown | Denial::Unauthorized => {
             (Code::Unauthorized, "the visit shows no good token or grant")
         }
@@ -173,8 +218,7 @@ fn by_denial(denial: Denial) -> Problem {
         Denial::ServiceWorker => {
             (Code::Forbidden, "service-worker: it would outlive an attachment whose host name is used again")
         }
-    };
-    by_code(code, detail.to_owned())
+    }
 }
 
 fn by_code(code: Code, detail: String) -> Problem {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use preview_core::share::{Label, Wish};
 use preview_core::wire::api::{AttachmentView, ShareList, ShareRequest, Unshared, VisibilityRequest};
 
-use super::Shared;
 use super::attachments::attachment;
 use super::auth::Acting;
 use super::extract::{Json, Path};
@@ -16,7 +14,6 @@ use super::problem::{Answer, Fault};
 
 /// `POST /v1/attachments/{id}/shares`.
 pub(crate) async fn make(
-    State(api): State<Shared>,
     caller: Acting,
     Path(id): Path<String>,
     Json(request): Json<ShareRequest>,
@@ -25,37 +22,31 @@ pub(crate) async fn make(
     let label = Label::new(&request.label).map_err(|error| invalid("label", &error))?;
     let ttl = Duration::from_secs(request.ttl_seconds);
     let wish = Wish::new(label, request.read_only, ttl).map_err(|error| invalid("ttl_seconds", &error))?;
-    let made = api.daemon.share(&caller.by, attachment(&id)?, wish).await?;
+    let made = caller.daemon.share(&caller.by, attachment(&id)?, wish).await?;
     Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
 
 /// `GET /v1/attachments/{id}/shares`.
-pub(crate) async fn list(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<ShareList>> {
-    Ok(axum::Json(api.daemon.shares(&caller.by, attachment(&id)?)?))
+pub(crate) async fn list(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<ShareList>> {
+    Ok(axum::Json(caller.daemon.shares(&caller.by, attachment(&id)?)?))
 }
 
 /// `DELETE /v1/attachments/{id}/shares/{number}`.
 pub(crate) async fn withdraw(
-    State(api): State<Shared>,
     caller: Acting,
     Path((id, number)): Path<(String, String)>,
 ) -> Answer<axum::Json<Unshared>> {
     let number =
         number.parse().map_err(|_| Fault::Invalid("number: it is none that a list shows".to_owned()))?;
-    Ok(axum::Json(api.daemon.unshare(&caller.by, attachment(&id)?, number).await?))
+    Ok(axum::Json(caller.daemon.unshare(&caller.by, attachment(&id)?, number).await?))
 }
 
 /// `POST /v1/attachments/{id}/visibility`.
 pub(crate) async fn show_to(
-    State(api): State<Shared>,
     caller: Acting,
     Path(id): Path<String>,
     Json(request): Json<VisibilityRequest>,
 ) -> Answer<axum::Json<AttachmentView>> {
     let visibility = request.visibility.into();
-    Ok(axum::Json(api.daemon.set_visibility(&caller.by, attachment(&id)?, visibility).await?))
+    Ok(axum::Json(caller.daemon.set_visibility(&caller.by, attachment(&id)?, visibility).await?))
 }

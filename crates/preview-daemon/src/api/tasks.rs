@@ -18,25 +18,19 @@ use super::problem::{Answer, Fault, refused};
 use crate::failure::Failure;
 
 /// `POST /v1/tasks`.
-pub(crate) async fn start(
-    State(api): State<Shared>,
-    caller: Acting,
-    Json(request): Json<TaskRequest>,
-) -> Answer<Response> {
-    if caller.by != Authority::Admin && !api.daemon.config().tasks.remote {
+pub(crate) async fn start(caller: Acting, Json(request): Json<TaskRequest>) -> Answer<Response> {
+    if caller.by != Authority::Admin && !caller.daemon.config().tasks.remote {
         return Err(Failure::NotAllowed { what: "starting tasks with this key", key: "tasks.remote" }.into());
     }
-    let task = api.daemon.start_task(&caller.by, request).await?;
+    let (session, user) = (request.session_id.clone(), request.user_id.clone());
+    let task = caller.daemon.start_task(&caller.by, request).await;
+    let task = task.map_err(|failure| Fault::from(failure).concerning(&session, &user))?;
     Ok((StatusCode::CREATED, axum::Json(task)).into_response())
 }
 
 /// `GET /v1/tasks/{id}`.
-pub(crate) async fn show(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<TaskView>> {
-    Ok(axum::Json(api.daemon.task(&caller.by, &task(&id)?).await?))
+pub(crate) async fn show(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<TaskView>> {
+    Ok(axum::Json(caller.daemon.task(&caller.by, &task(&id)?).await?))
 }
 
 /// The query of `GET /v1/tasks/{id}/logs`.
@@ -58,18 +52,14 @@ pub(crate) async fn logs(
         Some("" | "true" | "1") => true,
         Some(_) => return Err(Fault::Invalid("follow: it is true or false".to_owned())),
     };
-    let output = api.daemon.task_logs(&caller.by, &task(&id)?, follow)?;
+    let output = caller.daemon.task_logs(&caller.by, &task(&id)?, follow)?;
     let output = output.take_until(api.stop.clone().cancelled_owned()).map(Ok::<_, std::convert::Infallible>);
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(output)).into_response())
 }
 
 /// `DELETE /v1/tasks/{id}`.
-pub(crate) async fn end(
-    State(api): State<Shared>,
-    caller: Acting,
-    Path(id): Path<String>,
-) -> Answer<axum::Json<TaskView>> {
-    Ok(axum::Json(api.daemon.end_task(&caller.by, &task(&id)?).await?))
+pub(crate) async fn end(caller: Acting, Path(id): Path<String>) -> Answer<axum::Json<TaskView>> {
+    Ok(axum::Json(caller.daemon.end_task(&caller.by, &task(&id)?).await?))
 }
 
 fn task(id: &str) -> Answer<TaskId> {

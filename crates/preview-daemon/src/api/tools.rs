@@ -1,6 +1,5 @@
 //! The agent tools of the seed, by name: for whom they act, the platform says in headers, not the agent.
 
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use preview_core::command::Authority;
@@ -9,22 +8,19 @@ use preview_core::wire::api::{AttachRequest, AttachmentList, Detached};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Shared;
 use super::auth::Acting;
 use super::extract::{Json, from_value};
 use super::problem::{Answer, Fault, refused};
 use crate::daemon::ListFilter;
 
 /// `POST /v1/tools/PreviewProxy`: attach. Its arguments are those of an attach without session and user.
-pub(crate) async fn proxy(
-    State(api): State<Shared>,
-    caller: Acting,
-    Json(mut arguments): Json<Map<String, Value>>,
-) -> Answer<Response> {
+pub(crate) async fn proxy(caller: Acting, Json(mut arguments): Json<Map<String, Value>>) -> Answer<Response> {
     put(&mut arguments, "session_id", session(&caller)?.as_str())?;
     put(&mut arguments, "user_id", user(&caller)?.as_str())?;
     let request: AttachRequest = from_value(Value::Object(arguments))?;
-    let attached = api.daemon.attach(&caller.by, request).await?;
+    let (session, user) = (request.session_id.clone(), request.user_id.clone());
+    let attached = caller.daemon.attach(&caller.by, request).await;
+    let attached = attached.map_err(|failure| Fault::from(failure).concerning(&session, &user))?;
     let status = if attached.replaced { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, axum::Json(attached.view)).into_response())
 }
@@ -38,14 +34,13 @@ pub(crate) struct DetachArguments {
 
 /// `POST /v1/tools/PreviewDetach`.
 pub(crate) async fn detach(
-    State(api): State<Shared>,
     caller: Acting,
     Json(arguments): Json<DetachArguments>,
 ) -> Answer<axum::Json<Detached>> {
     let session = session(&caller)?;
     let name =
         arguments.name.map_or_else(|| Ok(Name::unnamed()), |name| Name::new(&name)).map_err(refused)?;
-    Ok(axum::Json(api.daemon.detach_named(&caller.by, session, name).await?))
+    Ok(axum::Json(caller.daemon.detach_named(&caller.by, session, name).await?))
 }
 
 /// The arguments of `PreviewList`: none.
@@ -55,12 +50,11 @@ pub(crate) struct ListArguments {}
 
 /// `POST /v1/tools/PreviewList`.
 pub(crate) async fn list(
-    State(api): State<Shared>,
     caller: Acting,
     Json(ListArguments {}): Json<ListArguments>,
 ) -> Answer<axum::Json<AttachmentList>> {
     let filter = ListFilter { session: Some(session(&caller)?), ..ListFilter::default() };
-    Ok(axum::Json(api.daemon.list(&caller.by, &filter)?))
+    Ok(axum::Json(caller.daemon.list(&caller.by, &filter)?))
 }
 
 /// The session of the header, or the only one that the key covers.

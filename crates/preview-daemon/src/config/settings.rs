@@ -16,7 +16,7 @@ use preview_core::settings::{Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 use preview_core::verdict::{HostHeader, HostPolicy};
 
-use super::{ApiConfig, AttachConfig, Config, TasksConfig};
+use super::{ApiConfig, AttachConfig, AuditConfig, Config, TasksConfig};
 
 /// Where DNS is served unless a port is named (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -57,6 +57,10 @@ impl Config {
                 user: settings.text("tasks.user").map(str::to_owned),
                 env_pass: settings.list("tasks.env_pass").to_vec(),
                 remote: settings.flag("tasks.remote"),
+            },
+            audit: AuditConfig {
+                keep: settings.number("audit.keep"),
+                keep_for: settings.duration("audit.keep_for"),
             },
             access: AccessPolicy {
                 mode: match settings.text("access.mode") {

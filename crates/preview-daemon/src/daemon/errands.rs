@@ -1,7 +1,10 @@
 //! Dev servers as tasks: what may be asked of them, and by whom.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use preview_core::audit::Action;
 use preview_core::command::{Authority, Command};
 use preview_core::id::{SessionId, TaskId, UserId};
 use preview_core::refusal::Refusal;
@@ -9,6 +12,7 @@ use preview_core::wire::Timestamp;
 use preview_core::wire::api::{TaskRequest, TaskView};
 
 use super::Daemon;
+use crate::audit::Note;
 use crate::clock;
 use crate::failure::Failure;
 use crate::store::Telling;
@@ -26,7 +30,9 @@ impl Daemon {
             let bind = Command::Bind(session.clone(), user.clone());
             daemon.store().transact(bind, context, Telling::default()).await?;
             let TaskRequest { name, command, cwd, env, .. } = request;
-            let task = daemon.tasks().start(NewTask { id, session, user, name, command, cwd, env }).await?;
+            let by = Arc::clone(daemon.asked());
+            let new = NewTask { id, session, user, by, name, command, cwd, env };
+            let task = daemon.tasks().start(new).await?;
             Ok(daemon.task_view(task).await)
         })
         .await
@@ -51,9 +57,12 @@ impl Daemon {
 
     /// Ends a task with its whole tree.
     pub async fn end_task(&self, by: &Authority, id: &TaskId) -> Result<TaskView, Failure> {
-        self.known_task(by, id)?;
+        let task = self.known_task(by, id)?;
         let (daemon, id) = (self.clone(), id.clone());
         self.see_through(async move {
+            let note =
+                Note::new(daemon.asked(), Action::TaskEnded).of(&task.session, &task.user).subject(&id);
+            daemon.store().note(note, clock::wall()).await?;
             let task = daemon.tasks().end(&id).await.ok_or(Failure::not_found("task"))?;
             Ok(daemon.task_view(task).await)
         })

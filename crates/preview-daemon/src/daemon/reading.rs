@@ -60,7 +60,7 @@ impl Daemon {
     pub fn verify_token(&self, check: &TokenCheck) -> Result<TokenVerified, Failure> {
         let now = clock::wall();
         let session = SessionId::new(&check.session_id).map_err(|_| Failure::Unauthorized)?;
-        let in_session = self.live().page(None, usize::MAX, |it| it.session == session);
+        let in_session = self.live().page(None, usize::MAX, |it| it.session == session && !it.blocked);
         let given = TokenDigest::of(&check.token);
         let found = in_session.iter().find_map(|it| {
             let share = it.shares.find(&given, now);

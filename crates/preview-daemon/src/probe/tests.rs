@@ -213,7 +213,7 @@ struct House {
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (store, keeper) = Store::open(&folder.path().join("state")).expect("a store");
+        let (store, keeper) = Store::open(&folder.path().join("state"), 100).expect("a store");
         let (sender, exits) = mpsc::unbounded_channel();
         let user = rustix::process::geteuid().is_root().then(|| "root".to_owned());
         let env_pass = ["PATH", "HOME"].map(str::to_owned).to_vec();
@@ -263,6 +263,7 @@ impl Drop for House {
 
 fn new_task(command: &[&str]) -> NewTask {
     NewTask {
+        by: "a test".into(),
         id: TaskId::from_entropy(crate::clock::random().expect("random")),
         session: session("s"),
         user: UserId::new("u").expect("valid"),

@@ -4,6 +4,8 @@ mod world;
 
 use std::fs;
 
+use preview_core::audit::{self, Broken};
+use preview_core::block::{Reason, Target};
 use preview_core::clock::Wall;
 use preview_core::command::{DetachReason, Settled};
 use preview_core::grant::GrantKey;
@@ -15,6 +17,7 @@ use preview_core::wire::events::EventWord;
 use proptest::prelude::*;
 
 use super::*;
+use crate::live::Start;
 use world::{Held, TEMPLATES, attach, context, position, rules, session, state, step, user};
 
 proptest! {
@@ -138,7 +141,7 @@ fn tasks_and_keys_are_found_again() {
         ended: Some(TaskEnd { exit_code: Some(-1), at: Wall::from_secs(9) }),
     };
     let key = |number| KeyRecord { key: GrantKey::new(number, [7; 32]), made: Wall::from_secs(1) };
-    held.runtime.block_on(held.store.put_task(task.clone())).expect("kept");
+    held.runtime.block_on(held.store.put_task(task.clone(), None)).expect("kept");
     held.runtime.block_on(held.store.put_keys(vec![key(1), key(2)])).expect("kept");
     held.reopen();
     assert_eq!(held.runtime.block_on(held.store.tasks()).expect("read"), std::slice::from_ref(&task));
@@ -148,9 +151,111 @@ fn tasks_and_keys_are_found_again() {
 }
 
 #[test]
+fn the_trail_says_who_did_what_leads_to_its_end_and_goes_on_after_a_restart() {
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    held.transact(attach(0, 1, 1, 3_001), context(&rules, 2)).expect_err("another user's session");
+    held.reopen();
+    let id = *held.all().keys().next().expect("one");
+    held.transact(Command::Rotate(id), context(&rules, 3)).expect("rotated");
+    held.transact(Command::EndSession(session(0)), context(&rules, 4)).expect("ended");
+    let part = held.trail();
+    let told: Vec<_> = part.entries.iter().map(|it| it.entry.action.as_str()).collect();
+    assert_eq!(told, ["attached", "rotated", "detached", "session_ended"], "nothing of what was refused");
+    assert!(part.entries.iter().all(|it| it.entry.by == "a law"));
+    assert_eq!(audit::verify(part.anchor, &part.entries), Ok(part.head));
+}
+
+#[test]
+fn a_pruned_trail_leads_on_from_its_anchor() {
+    let held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    let id = *held.all().keys().next().expect("one");
+    // The trail of these laws keeps a hundred.
+    for turn in 2..=150 {
+        held.transact(Command::Rotate(id), context(&rules, turn)).expect("rotated");
+    }
+    let part = held.trail();
+    assert_eq!((part.anchor.number, part.entries.len(), part.head.number), (50, 100, 150));
+    assert_eq!(audit::verify(part.anchor, &part.entries), Ok(part.head));
+    // Turn `n` was at second `n + 1`.
+    held.runtime.block_on(held.store.prune_trail(Wall::from_secs(101))).expect("pruned");
+    let part = held.trail();
+    assert_eq!((part.anchor.number, part.entries[0].entry.number), (99, 100));
+    assert_eq!(audit::verify(part.anchor, &part.entries), Ok(part.head));
+    held.runtime.block_on(held.store.prune_trail(Wall::from_secs(1_000))).expect("pruned");
+    let part = held.trail();
+    assert_eq!((part.anchor, part.entries.as_slice()), (part.head, &[][..]));
+}
+
+#[test]
+fn a_row_of_the_trail_that_was_taken_out_or_changed_in_the_file_is_found() {
+    for (tampering, found) in [
+        ("DELETE FROM trail WHERE number = 3", Broken::Missing(3)),
+        ("UPDATE trail SET asked = 'somebody else' WHERE number = 2", Broken::Changed(2)),
+        ("UPDATE trail SET user = NULL WHERE number = 2", Broken::Changed(2)),
+        ("UPDATE trail SET digest = x'00' WHERE number = 4", Broken::Changed(4)),
+    ] {
+        let mut held = Held::new();
+        let rules = rules(TEMPLATES[1]);
+        for n in 0..4 {
+            let port = 3_000 + u16::from(n);
+            held.transact(attach(0, 0, n, port), context(&rules, n.into())).expect("admitted");
+        }
+        held.tamper(tampering);
+        let part = held.trail();
+        assert_eq!(audit::verify(part.anchor, &part.entries), Err(found), "{tampering}");
+    }
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    held.tamper("DELETE FROM trail");
+    let part = held.trail();
+    assert_ne!(audit::verify(part.anchor, &part.entries), Ok(part.head), "the end is kept apart");
+}
+
+#[test]
+fn who_is_shut_out_stays_so_and_edges_are_not_told_of_what_is_theirs() {
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    held.transact(attach(1, 1, 0, 3_001), context(&rules, 2)).expect("admitted");
+    let host = held.all().values().find(|it| it.session == session(0)).expect("one").url.host.clone();
+    let target = Target::new("user", "u0").expect("valid");
+    held.transact(Command::Block(target.clone(), Reason::default()), context(&rules, 3)).expect("shut out");
+    for _ in 0..2 {
+        assert!(held.store.live().at_host(&host).is_none());
+        let (_, start, _) = held.store.live().follow_routes(None);
+        let Start::Snapshot(routes) = start else { panic!("no snapshot") };
+        assert_eq!(routes.iter().map(|it| it.user.as_str()).collect::<Vec<_>>(), ["u1"]);
+        let refused = held.transact(attach(0, 0, 1, 3_002), context(&rules, 4)).expect_err("shut out");
+        assert_eq!(refused.to_string(), "user u0 is blocked by the operator");
+        held.reopen();
+    }
+    held.transact(Command::Unblock(target), context(&rules, 5)).expect("let in");
+    held.reopen();
+    assert!(held.store.live().at_host(&host).is_some());
+    held.transact(attach(0, 0, 1, 3_002), context(&rules, 6)).expect("let in");
+}
+
+#[test]
+fn a_store_of_the_first_version_goes_on_as_it_is() {
+    let mut held = Held::new();
+    let rules = rules(TEMPLATES[1]);
+    held.transact(attach(0, 0, 0, 3_000), context(&rules, 1)).expect("admitted");
+    let before = held.all();
+    held.tamper("DROP TABLE blocks; DROP TABLE trail; DROP TABLE trail_ends; PRAGMA user_version = 1;");
+    assert_eq!(held.all(), before);
+    held.transact(attach(0, 0, 1, 3_001), context(&rules, 2)).expect("admitted");
+    assert_eq!(held.trail().entries.len(), 1);
+}
+
+#[test]
 fn two_stores_never_share_a_folder() {
     let held = Held::new();
-    let second = Store::open(&state(&held.scratch)).map(|_| ()).expect_err("held");
+    let second = Store::open(&state(&held.scratch), 100).map(|_| ()).expect_err("held");
     assert_eq!(second.code(), Code::StateInUse);
 }
 
@@ -163,7 +268,7 @@ fn a_store_of_a_later_release_is_not_touched() {
     db.pragma_update(None, "user_version", 999).expect("set");
     drop(db);
     let before = fs::read(folder.join("preview.db")).expect("there");
-    let refused = Store::open(&folder).map(|_| ()).expect_err("newer");
+    let refused = Store::open(&folder, 100).map(|_| ()).expect_err("newer");
     assert!(matches!(refused, StoreError::Newer { found: 999, .. }), "{refused}");
     assert_eq!(fs::read(folder.join("preview.db")).expect("there"), before);
 }
@@ -181,13 +286,13 @@ fn a_flipped_bit_is_found_and_the_damaged_file_kept_until_somebody_decides() {
     bytes[at + 10] ^= 1;
     fs::write(&path, &bytes).expect("written");
 
-    let refused = Store::open(&folder).map(|_| ()).expect_err("damaged");
+    let refused = Store::open(&folder, 100).map(|_| ()).expect_err("damaged");
     assert_eq!(refused.code(), Code::StoreCorrupt);
     assert_eq!(fs::read(folder.join("preview.db.corrupt")).expect("kept"), bytes);
     // It does not begin anew behind the operator's back.
-    assert_eq!(Store::open(&folder).map(|_| ()).expect_err("still").code(), Code::StoreCorrupt);
+    assert_eq!(Store::open(&folder, 100).map(|_| ()).expect_err("still").code(), Code::StoreCorrupt);
     fs::remove_file(folder.join("preview.db.corrupt")).expect("moved away");
-    assert!(Store::open(&folder).is_ok());
+    assert!(Store::open(&folder, 100).is_ok());
 }
 
 #[test]
@@ -203,11 +308,11 @@ fn a_damaged_store_goes_back_to_its_last_good_copy() {
     let scratch = held.close();
     let folder = state(&scratch);
     fs::write(folder.join("preview.db"), "no database").expect("written");
-    let (store, keeper) = Store::open(&folder).expect("the copy is good");
+    let (store, keeper) = Store::open(&folder, 100).expect("the copy is good");
     assert_eq!(store.live().all().len(), copied.len());
     assert_eq!(fs::read(folder.join("preview.db.corrupt")).expect("kept"), b"no database");
     keeper.finish();
-    assert!(Store::open(&folder).is_ok());
+    assert!(Store::open(&folder, 100).is_ok());
 }
 
 #[test]
@@ -224,7 +329,7 @@ fn a_file_that_is_no_database_or_was_cut_short_is_damaged() {
         let path = folder.join("preview.db");
         let bytes = fs::read(&path).expect("there");
         fs::write(&path, &bytes[..cut]).expect("written");
-        let refused = Store::open(&folder).map(|_| ()).expect_err("damaged");
+        let refused = Store::open(&folder, 100).map(|_| ()).expect_err("damaged");
         assert_eq!(refused.code(), Code::StoreCorrupt, "cut to {cut}: {refused}");
     }
 }

@@ -9,6 +9,7 @@ mod schema;
 mod words;
 mod rows;
 mod tables;
+mod trail;
 mod copy;
 mod writer;
 #[cfg(test)]
@@ -30,7 +31,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use error::StoreError;
+pub(crate) use trail::{TrailFilter, TrailPart};
 
+use crate::audit::Note;
 use crate::failure::Failure;
 use crate::keys::KeyRecord;
 use crate::live::{Change, Live};
@@ -118,12 +121,14 @@ pub(crate) enum NotDone {
 
 impl Store {
     /// Opens the store in `folder`, which is made if it is not there.
-    pub(crate) fn open(folder: &Path) -> Result<(Self, Keeper), StoreError> {
+    /// The audit trail keeps so many entries.
+    pub(crate) fn open(folder: &Path, trail_keeps: u64) -> Result<(Self, Keeper), StoreError> {
         let held = Folder::hold(folder)?;
         let opened = schema::open(&held)?;
-        let live = Arc::new(Live::new(opened.revision, opened.attachments, opened.sessions));
+        let live = Live::new(opened.revision, opened.attachments, opened.sessions, opened.blocks);
+        let live = Arc::new(live);
         let (jobs, waiting) = mpsc::channel();
-        let writer = writer::start(opened.writer, waiting, Arc::clone(&live))?;
+        let writer = writer::start(opened.writer, waiting, Arc::clone(&live), trail_keeps)?;
         let reader = Arc::new(Mutex::new(opened.reader));
         let folder = held.path().into();
         let keeper = Keeper { jobs: jobs.clone(), writer, _folder: held };
@@ -161,9 +166,9 @@ impl Store {
         self.ask(Work::Tell(Box::new(event), at)).await
     }
 
-    /// Keeps a task as it is now.
-    pub(crate) async fn put_task(&self, task: TaskRecord) -> Result<(), StoreError> {
-        stored(self.ask_raw(Work::PutTask(Box::new(task))).await)
+    /// Keeps a task as it is now, and who brought that about, if it is somebody's doing.
+    pub(crate) async fn put_task(&self, task: TaskRecord, note: Option<Note>) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::PutTask(Box::new(task), note.map(Box::new))).await)
     }
 
     /// Forgets a task.
@@ -194,6 +199,21 @@ impl Store {
     /// Forgets what was told before this moment.
     pub(crate) async fn forget_told(&self, before: Wall) -> Result<(), StoreError> {
         stored(self.ask_raw(Work::Forget(before)).await)
+    }
+
+    /// Keeps in the audit trail what changes nothing.
+    pub(crate) async fn note(&self, note: Note, at: Wall) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::Note(Box::new(note), at)).await)
+    }
+
+    /// Prunes what the audit trail has from before this moment.
+    pub(crate) async fn prune_trail(&self, before: Wall) -> Result<(), StoreError> {
+        stored(self.ask_raw(Work::Prune(before)).await)
+    }
+
+    /// A part of the audit trail, as it lies there.
+    pub(crate) async fn trail(&self, filter: TrailFilter) -> Result<TrailPart, StoreError> {
+        self.read(move |connection| trail::part(connection, &filter)).await
     }
 
     /// Copies all there is beside it: what is used if it is found damaged.

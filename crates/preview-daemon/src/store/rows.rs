@@ -40,6 +40,8 @@ pub(super) struct AttachmentRow {
     #[serde(default)]
     shares: (u32, Vec<ShareRow>),
     epoch: u64,
+    #[serde(default)]
+    blocked: bool,
     created: u64,
 }
 
@@ -139,6 +141,7 @@ impl From<&Attachment> for AttachmentRow {
             previous_token: it.tokens.previous.map(|(digest, until)| (*digest.as_bytes(), until.as_millis())),
             shares: (it.shares.last(), it.shares.as_slice().iter().map(ShareRow::from).collect()),
             epoch: it.epoch,
+            blocked: it.blocked,
             created: it.created.as_millis(),
         }
     }
@@ -169,6 +172,7 @@ impl TryFrom<AttachmentRow> for Attachment {
             tokens: Tokens { current: TokenDigest::from_bytes(row.token), previous },
             shares: Shares::restore(last, shares),
             epoch: row.epoch,
+            blocked: row.blocked,
             created: Wall::from_millis(row.created),
         })
     }

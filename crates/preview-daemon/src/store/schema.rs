@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use preview_core::attachment::Attachment;
+use preview_core::audit::Link;
+use preview_core::block::Blocks;
 use preview_core::id::{SessionId, UserId};
 use rusqlite::{Connection, OpenFlags};
 
@@ -13,7 +16,7 @@ use super::{StoreError, copy, tables};
 use crate::clock;
 
 /// The schema that this release writes, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Beyond `UNIQUE (host)` the rules see to it that no two attachments share a host name; this is the belt to
 /// their braces. Columns beside `body` are there to be looked up.
@@ -36,6 +39,23 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
+/// What the second version has besides. `asked` is who, [`preview_core::audit::Entry::by`].
+const SECOND: &str = "
+    CREATE TABLE blocks (
+        kind TEXT NOT NULL, value TEXT NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL,
+        PRIMARY KEY (kind, value)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE trail (
+        number INTEGER PRIMARY KEY, time INTEGER NOT NULL, asked TEXT NOT NULL, action TEXT NOT NULL,
+        session TEXT, user TEXT, subject TEXT, code TEXT, detail TEXT, count INTEGER NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE trail_ends (
+        only INTEGER PRIMARY KEY CHECK (only = 0), anchor INTEGER NOT NULL, anchor_digest BLOB NOT NULL,
+        head INTEGER NOT NULL, head_digest BLOB NOT NULL
+    ) STRICT;
+";
+
 const DATABASE: &str = "preview.db";
 const DAMAGED: &str = "preview.db.corrupt";
 
@@ -51,6 +71,8 @@ pub(super) struct Opened {
     pub attachments: Vec<Attachment>,
     /// All bound sessions.
     pub sessions: HashMap<SessionId, UserId>,
+    /// Who is shut out.
+    pub blocks: Blocks,
 }
 
 /// Opens the database in `folder`, or makes an empty one. A damaged one is moved aside, and the copy taken in its
@@ -105,11 +127,15 @@ fn read(path: &Path, expect_some: bool) -> Result<Opened, StoreError> {
     if version == 0 {
         create(&writer)?;
     }
+    if version < 2 {
+        add_second(&writer)?;
+    }
     let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     Ok(Opened {
         revision: tables::revision(&writer)?,
         attachments: tables::attachments(&writer)?,
         sessions: tables::sessions(&writer)?,
+        blocks: tables::blocks(&writer)?,
         writer,
         reader,
     })
@@ -126,7 +152,17 @@ fn create(writer: &Connection) -> Result<(), StoreError> {
     let first = tables::integer(clock::wall().as_millis());
     tracing::info!("a new store: nothing is attached");
     writer.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {SCHEMA} INSERT INTO revision VALUES (0, {first}); PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {SCHEMA} INSERT INTO revision VALUES (0, {first}); PRAGMA user_version = 1; COMMIT;"
+    ))?;
+    Ok(())
+}
+
+/// Brings a store of the first version to the second.
+fn add_second(writer: &Connection) -> Result<(), StoreError> {
+    let start = HEXLOWER.encode(Link::start().digest.as_bytes());
+    writer.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {SECOND} INSERT INTO trail_ends VALUES (0, 0, x'{start}', 0, x'{start}');
+         PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use preview_core::attachment::Attachment;
+use preview_core::block::{Block, Blocks, Reason, Target};
 use preview_core::clock::Wall;
 use preview_core::command::Reads;
 use preview_core::grant::GrantKey;
@@ -21,7 +22,7 @@ pub(super) fn integer(number: u64) -> i64 {
 }
 
 /// A number as it was before [`integer`].
-fn natural(integer: i64) -> u64 {
+pub(super) fn natural(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or_default()
 }
 
@@ -67,6 +68,15 @@ pub(super) fn scope(db: &Connection, reads: &Reads) -> Result<Scope, StoreError>
     let users = reads.users.iter().map(|it| ("WHERE user = ?1", it.to_string()));
     let hosts = reads.hosts.iter().map(|it| ("WHERE host = ?1", it.clone()));
     let listeners = reads.listeners.iter().map(|it| ("WHERE listener = ?1", it.to_string()));
+    for target in &reads.blocks {
+        let found = blocks_where(db, "WHERE kind = ?1 AND value = ?2", &[&target.kind(), &target.value()])?;
+        for block in found {
+            scope.blocks.add(block);
+        }
+    }
+    if reads.all_blocks {
+        scope.blocks = blocks(db)?;
+    }
     for (condition, value) in ids.chain(sessions).chain(users).chain(hosts).chain(listeners) {
         for attachment in select(db, condition, &[&value])? {
             scope.attachments.insert(attachment.id, attachment);
@@ -124,6 +134,44 @@ pub(super) fn bind(db: &Connection, session: &SessionId, user: &UserId) -> Resul
 
 pub(super) fn unbind(db: &Connection, session: &SessionId) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM sessions WHERE session = ?1")?.execute([session.as_str()])?;
+    Ok(())
+}
+
+/// Who is shut out.
+pub(super) fn blocks(db: &Connection) -> Result<Blocks, StoreError> {
+    Ok(blocks_where(db, "", &[])?.into_iter().collect())
+}
+
+fn blocks_where(db: &Connection, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Block>, StoreError> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT kind, value, reason, since FROM blocks {condition}"))?;
+    let rows = statement.query_map(values, |row| {
+        let texts = (row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+        Ok((texts, row.get::<_, i64>(3)?))
+    })?;
+    rows.map(|row| {
+        let ((kind, value, reason), since) = row?;
+        let target = Target::new(&kind, &value).map_err(damaged)?;
+        let reason = Reason::new(&reason).map_err(damaged)?;
+        Ok(Block { target, reason, since: Wall::from_millis(natural(since)) })
+    })
+    .collect()
+}
+
+pub(super) fn put_block(db: &Connection, it: &Block) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT OR REPLACE INTO blocks (kind, value, reason, since) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            it.target.kind(),
+            it.target.value(),
+            it.reason.as_str(),
+            integer(it.since.as_millis())
+        ])?;
+    Ok(())
+}
+
+pub(super) fn drop_block(db: &Connection, target: &Target) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM blocks WHERE kind = ?1 AND value = ?2")?
+        .execute([target.kind(), target.value()])?;
     Ok(())
 }
 

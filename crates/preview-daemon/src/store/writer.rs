@@ -1,13 +1,13 @@
 //! The thread that writes. Waiting changes share one commit, and each has a savepoint of its own, so that a
 //! refused one leaves nothing.
 
-use std::io;
 use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 
 use preview_core::attachment::Attachment;
+use preview_core::audit::{Link, Sealed};
 use preview_core::clock::Wall;
 use preview_core::command::{Command, Context};
 use preview_core::event::Event;
@@ -16,7 +16,8 @@ use preview_core::registry::{self, Scope};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{Committed, NotDone, StoreError, TaskRecord, Telling, tables};
+use super::{Committed, NotDone, StoreError, TaskRecord, Telling, tables, trail};
+use crate::audit::{self, Note};
 use crate::events;
 use crate::keys::KeyRecord;
 use crate::live::{Change, Live};
@@ -43,11 +44,16 @@ pub(super) enum Work {
     },
     /// Tell what changes nothing.
     Tell(Box<Event>, Wall),
-    PutTask(Box<TaskRecord>),
+    /// Keep a task as it is, and who brought that about, if it is somebody's doing.
+    PutTask(Box<TaskRecord>, Option<Box<Note>>),
     DropTask(TaskId),
     PutKeys(Vec<KeyRecord>),
     /// Forget what was told before a moment.
     Forget(Wall),
+    /// Keep in the audit trail what changes nothing.
+    Note(Box<Note>, Wall),
+    /// Prune what the audit trail has from before a moment.
+    Prune(Wall),
     /// Find out whether a change would be taken.
     Try,
 }
@@ -65,6 +71,9 @@ struct Writer {
     db: Connection,
     live: Arc<Live>,
     revision: u64,
+    /// The end of the audit trail, and how many entries it keeps.
+    trail: Link,
+    trail_keeps: u64,
     /// Whether the last commit failed: then finding out whether a change would be taken takes a change.
     failed: bool,
 }
@@ -76,9 +85,11 @@ pub(super) fn start(
     db: Connection,
     waiting: Receiver<Job>,
     live: Arc<Live>,
-) -> Result<JoinHandle<()>, io::Error> {
-    let mut writer = Writer { db, revision: live.revision(), live, failed: false };
-    thread::Builder::new().name("store".into()).spawn(move || {
+    trail_keeps: u64,
+) -> Result<JoinHandle<()>, StoreError> {
+    let trail = trail::head(&db)?;
+    let mut writer = Writer { db, revision: live.revision(), live, trail, trail_keeps, failed: false };
+    let thread = thread::Builder::new().name("store".into()).spawn(move || {
         let mut goes_on = true;
         while goes_on && let Ok(first) = waiting.recv() {
             let mut batch = Vec::new();
@@ -91,20 +102,21 @@ pub(super) fn start(
             writer.take(batch);
         }
         writer.gather();
-    })
+    })?;
+    Ok(thread)
 }
 
 impl Writer {
     /// Commits these jobs together, publishes, answers.
     fn take(&mut self, batch: Vec<(Work, Answer)>) {
         let (works, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let before = self.revision;
+        let (before, trail) = (self.revision, self.trail);
         let committed = self.commit(works);
         self.failed = committed.is_err();
         let outcomes = match committed {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                self.revision = before;
+                (self.revision, self.trail) = (before, trail);
                 tracing::error!(%error, code = %error.code(), "nothing was stored");
                 answers.iter().map(|_| Err(NotDone::Store(error.clone()))).collect()
             }
@@ -129,12 +141,17 @@ impl Writer {
 
     fn commit(&mut self, works: Vec<Work>) -> Result<Vec<Outcome>, StoreError> {
         let mut tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let before = self.revision;
+        let (before, trail) = (self.revision, self.trail);
         let mut outcomes = Vec::with_capacity(works.len());
         for work in works {
-            let revision = self.revision;
+            let (revision, trail) = (self.revision, self.trail);
             let mut savepoint = tx.savepoint()?;
-            let mut turn = Turn { db: &savepoint, revision: &mut self.revision, failed: self.failed };
+            let mut turn = Turn {
+                db: &savepoint,
+                revision: &mut self.revision,
+                trail: &mut self.trail,
+                failed: self.failed,
+            };
             match turn.carry_out(work) {
                 Ok(changes) => {
                     savepoint.commit()?;
@@ -142,7 +159,7 @@ impl Writer {
                 }
                 // A damaged row concerns only those who need it.
                 Err(not_done @ (NotDone::Refused(_) | NotDone::Store(StoreError::Corrupt(_)))) => {
-                    self.revision = revision;
+                    (self.revision, self.trail) = (revision, trail);
                     savepoint.rollback()?;
                     outcomes.push(Err(not_done));
                 }
@@ -153,6 +170,10 @@ impl Writer {
             tables::set_revision(&tx, self.revision)?;
             tables::forget_through(&tx, self.revision.saturating_sub(KEPT))?;
         }
+        if self.trail != trail {
+            trail::set_head(&tx, self.trail)?;
+            trail::keep_at_most(&tx, self.trail, self.trail_keeps)?;
+        }
         tx.commit()?;
         Ok(outcomes)
     }
@@ -162,6 +183,7 @@ impl Writer {
 struct Turn<'a> {
     db: &'a Connection,
     revision: &'a mut u64,
+    trail: &'a mut Link,
     failed: bool,
 }
 
@@ -176,13 +198,21 @@ impl Turn<'_> {
                 match about {
                     // It has ended meanwhile: there is nothing to tell any more.
                     Some(None) => Ok(Vec::new()),
-                    about => Ok(vec![self.record(*event, about.flatten(), at, Telling::default())?]),
+                    about => {
+                        let about = about.flatten();
+                        Ok(vec![self.record(*event, about, at, audit::ITSELF, Telling::default())?])
+                    }
                 }
             }
-            Work::PutTask(task) => none(tables::put_task(self.db, &task)),
+            Work::PutTask(task, note) => {
+                tables::put_task(self.db, &task)?;
+                note.map_or(Ok(Vec::new()), |note| none(self.note(*note, task.started)))
+            }
             Work::DropTask(id) => none(tables::drop_task(self.db, &id)),
             Work::PutKeys(keys) => none(tables::put_keys(self.db, &keys)),
             Work::Forget(before) => none(tables::forget_before(self.db, before)),
+            Work::Note(note, at) => none(self.note(*note, at)),
+            Work::Prune(before) => none(trail::prune_before(self.db, before)),
             Work::Try if self.failed => none(tables::set_revision(self.db, *self.revision)),
             Work::Try => Ok(Vec::new()),
         }
@@ -198,7 +228,7 @@ impl Turn<'_> {
         for event in events {
             registry::apply(&mut scope, &event);
             let attachment = self.keep(&scope, &event)?;
-            changes.push(self.record(event, attachment, context.now.wall, telling)?);
+            changes.push(self.record(event, attachment, context.now.wall, &context.asked, telling)?);
         }
         Ok(changes)
     }
@@ -219,23 +249,35 @@ impl Turn<'_> {
             | Event::Shared(..)
             | Event::Unshared(..)
             | Event::Shown(..)
+            | Event::Withheld(..)
             | Event::Settled(..)
             | Event::WentDown(_) => {
                 if let Some(attachment) = after {
                     tables::put_attachment(self.db, attachment)?;
                 }
             }
+            Event::Blocked(block) => tables::put_block(self.db, block)?,
+            Event::Unblocked(target) => tables::drop_block(self.db, target)?,
             Event::Expiring(..) | Event::LimitHit(..) | Event::TaskExited { .. } => {}
         }
         Ok(after.cloned())
     }
 
-    /// Gives an event its place in the order of all changes, and logs what clients are told of it.
+    /// Appends to the audit trail.
+    fn note(&mut self, note: Note, at: Wall) -> Result<(), StoreError> {
+        let entry = note.entry(self.trail.number + 1, at);
+        let digest = entry.digest(&self.trail.digest);
+        *self.trail = Link { number: entry.number, digest };
+        trail::append(self.db, &Sealed { entry, digest })
+    }
+
+    /// Gives an event its place in the order of all changes; logs what clients are told of it, and who did it.
     fn record(
         &mut self,
         event: Event,
         attachment: Option<Attachment>,
         at: Wall,
+        asked: &str,
         telling: Telling,
     ) -> Result<Arc<Change>, StoreError> {
         *self.revision += 1;
@@ -243,6 +285,9 @@ impl Turn<'_> {
         let view = events::view(revision, at, &event, attachment.as_ref(), telling);
         if let Some(view) = &view {
             tables::log(self.db, view)?;
+        }
+        if let Some(note) = audit::note(asked, &event, attachment.as_ref(), telling) {
+            self.note(note, at)?;
         }
         Ok(Arc::new(Change { revision, event, attachment, view }))
     }

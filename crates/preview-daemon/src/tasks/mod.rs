@@ -62,6 +62,8 @@ pub(crate) struct NewTask {
     pub(crate) session: SessionId,
     /// Its user.
     pub(crate) user: UserId,
+    /// Who starts it, for the audit trail.
+    pub(crate) by: Arc<str>,
     /// What to call it.
     pub(crate) name: Option<String>,
     /// Program and arguments.

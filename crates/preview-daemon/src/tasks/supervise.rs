@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use preview_core::audit::Action;
 use preview_core::clock::Wall;
 use preview_core::id::TaskId;
 use tokio::process::Child;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 
 use super::logs::{TRIM_EVERY, Trim};
 use super::{Known, NewTask, Shared, Task, TaskExit, TaskFailure, spawn, tree};
+use crate::audit::Note;
 use crate::clock;
 use crate::processes::ProcessId;
 use crate::store::{TaskEnd, TaskRecord};
@@ -45,7 +47,8 @@ pub(super) async fn start(shared: &Arc<Shared>, new: NewTask) -> Result<Task, Ta
         ended: None,
     };
     let started = async {
-        shared.store.put_task(record.clone()).await?;
+        let note = Note::new(&new.by, Action::TaskStarted).of(&new.session, &new.user).subject(&new.id);
+        shared.store.put_task(record.clone(), Some(note)).await?;
         spawn::spawn(&shared.config, &new, file).await
     };
     let child = match started.await {
@@ -60,7 +63,7 @@ pub(super) async fn start(shared: &Arc<Shared>, new: NewTask) -> Result<Task, Ta
     (record.pid, record.start_time) = (leader.pid, leader.start_time);
     let task = task(&record, true, None);
     watch_over(shared, record.clone(), task.clone(), First::Child(child));
-    if let Err(error) = shared.store.put_task(record).await {
+    if let Err(error) = shared.store.put_task(record, None).await {
         shared.will_end(&new.id);
         tree::end(leader, &new.id, tree::GRACE).await;
         return Err(error.into());
@@ -157,7 +160,7 @@ async fn trim(shared: &Shared, id: &TaskId) -> std::convert::Infallible {
 
 async fn keep(shared: &Shared, record: TaskRecord) {
     let id = record.id.clone();
-    if let Err(error) = shared.store.put_task(record).await {
+    if let Err(error) = shared.store.put_task(record, None).await {
         tracing::error!(task = %id, %error, "what became of a task was not stored");
     }
 }

@@ -141,7 +141,7 @@ async fn a_task_whose_pid_was_not_stored_any_more_is_found_by_its_cookie() {
     house.first_line(&task).await;
     let mut record = house.store.tasks().await.expect("readable").remove(0);
     (record.pid, record.start_time) = (0, 0);
-    house.store.put_task(record).await.expect("stored");
+    house.store.put_task(record, None).await.expect("stored");
     let house = house.again().await;
     let found = house.tasks.get(&task.id).expect("found again");
     assert_eq!((found.leader, found.running), (task.leader, true));
@@ -158,7 +158,7 @@ async fn a_pid_that_now_belongs_to_another_process_is_never_touched() {
     let mut record = house.store.tasks().await.expect("readable").remove(0);
     let real = ProcessId::of(bystander.id()).expect("lives");
     (record.pid, record.start_time, record.ended) = (real.pid, real.start_time - 1, None);
-    house.store.put_task(record).await.expect("stored");
+    house.store.put_task(record, None).await.expect("stored");
     let mut house = house.again().await;
     assert!(!house.next_exit().await.task.running);
     house.tasks.end(&task.id).await;
@@ -174,7 +174,7 @@ async fn a_task_of_an_earlier_boot_has_ended() {
     house.first_line(&task).await;
     let mut record = house.store.tasks().await.expect("readable").remove(0);
     record.boot = "another".into();
-    house.store.put_task(record).await.expect("stored");
+    house.store.put_task(record, None).await.expect("stored");
     let mut house = house.again().await;
     assert!(!house.next_exit().await.task.running);
     kill(&task.leader.pid.to_string());
@@ -279,7 +279,7 @@ impl House {
     }
 
     async fn in_folder(folder: TempDir, user: Option<String>) -> Self {
-        let (store, keeper) = Store::open(&folder.path().join("state")).expect("a store");
+        let (store, keeper) = Store::open(&folder.path().join("state"), 100).expect("a store");
         let (sender, exits) = mpsc::unbounded_channel();
         let config = TasksConfig { user: user.clone(), env_pass: vec!["PATH".into()], remote: false };
         let sockets = Sockets::open().expect("the kernel answers");
@@ -345,6 +345,7 @@ fn kill(pid: &str) {
 
 fn new_task(command: &[&str]) -> NewTask {
     NewTask {
+        by: "a test".into(),
         id: TaskId::from_entropy(crate::clock::random().expect("random")),
         session: session(),
         user: UserId::new("u").expect("valid"),

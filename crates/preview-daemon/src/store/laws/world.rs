@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preview_core::attachment::{Attachment, StartPath, Visibility};
+use preview_core::block::{Reason, Target};
 use preview_core::clock::{Now, Tick, Wall};
 use preview_core::command::{Attach, Authority, Command, Context, Entropy};
 use preview_core::id::{AttachmentId, Name, NodeId, SessionId, UserId};
@@ -17,11 +18,12 @@ use preview_core::share::{Label, Wish};
 use preview_core::verdict::{HostHeader, HostPolicy, PolicyReason, Verdict};
 use preview_core::wire::events::EventView;
 use proptest::prelude::*;
+use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
-use crate::store::{Committed, Keeper, Store, Telling};
+use crate::store::{Committed, Keeper, Store, Telling, TrailFilter, TrailPart};
 
 pub(super) const TEMPLATES: &[&str] = &[
     "https://preview-{port}.example.com",
@@ -41,6 +43,8 @@ pub(super) enum Step {
     Unshare { nth: usize, number: u32 },
     Show { nth: usize, public: bool },
     Down { nth: usize },
+    Block { user: u8 },
+    Unblock { user: u8 },
 }
 
 impl Step {
@@ -61,6 +65,8 @@ impl Step {
             Self::Unshare { nth: n, number } => Command::Unshare(nth(*n), *number),
             Self::Show { nth: n, public } => Command::Show(nth(*n), visibility(*public)),
             Self::Down { nth: n } => Command::MarkDown(nth(*n)),
+            Self::Block { user } => Command::Block(Target::User(self::user(*user)), Reason::default()),
+            Self::Unblock { user } => Command::Unblock(Target::User(self::user(*user))),
         }
     }
 }
@@ -78,6 +84,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..20_usize, 0..4_u32).prop_map(|(nth, number)| Step::Unshare { nth, number }),
         1 => (0..20_usize, any::<bool>()).prop_map(|(nth, public)| Step::Show { nth, public }),
         1 => (0..20_usize).prop_map(|nth| Step::Down { nth }),
+        1 => (0..2_u8).prop_map(|user| Step::Block { user }),
+        1 => (0..2_u8).prop_map(|user| Step::Unblock { user }),
     ]
 }
 
@@ -92,7 +100,7 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new() -> Self {
         let scratch = Arc::new(tempfile::tempdir().expect("a folder"));
-        let (store, keeper) = Store::open(&state(&scratch)).expect("opens");
+        let (store, keeper) = Store::open(&state(&scratch), 100).expect("opens");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { store, keeper: Some(keeper), scratch, runtime }
     }
@@ -111,7 +119,23 @@ impl Held {
 
     pub(super) fn reopen(&mut self) {
         self.keeper.take().expect("open").finish();
-        let (store, keeper) = Store::open(&state(&self.scratch)).expect("opens again");
+        let (store, keeper) = Store::open(&state(&self.scratch), 100).expect("opens again");
+        (self.store, self.keeper) = (store, Some(keeper));
+    }
+
+    /// All of the audit trail.
+    pub(super) fn trail(&self) -> TrailPart {
+        let all = TrailFilter { since: Some(0), most: 1_000, ..TrailFilter::default() };
+        self.runtime.block_on(self.store.trail(all)).expect("read")
+    }
+
+    /// Closes the store, changes its file behind its back, and opens it again.
+    pub(super) fn tamper(&mut self, statements: &str) {
+        self.keeper.take().expect("open").finish();
+        let db = Connection::open(state(&self.scratch).join("preview.db")).expect("opens");
+        db.execute_batch(statements).expect("tampered with");
+        drop(db);
+        let (store, keeper) = Store::open(&state(&self.scratch), 100).expect("opens again");
         (self.store, self.keeper) = (store, Some(keeper));
     }
 
@@ -132,7 +156,7 @@ pub(super) fn context(rules: &Rules, turn: usize) -> Context {
     entropy.id[..8].copy_from_slice(&turn.to_be_bytes());
     entropy.token[..8].copy_from_slice(&turn.to_be_bytes());
     let now = Now { wall: Wall::from_secs(turn), tick: Tick::new(Duration::from_secs(turn)) };
-    Context { rules: rules.clone(), by: Authority::Admin, now, entropy }
+    Context { rules: rules.clone(), by: Authority::Admin, asked: "a law".into(), now, entropy }
 }
 
 pub(super) fn rules(template: &str) -> Rules {

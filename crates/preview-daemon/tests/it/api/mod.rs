@@ -5,6 +5,8 @@ mod doors;
 mod keys;
 mod origins;
 mod calls;
+mod blocking;
+mod auditing;
 mod tasks;
 mod tools;
 mod events;
