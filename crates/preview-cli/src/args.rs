@@ -2,12 +2,14 @@
 
 mod render;
 mod share;
+mod operator;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+pub use operator::{AuditTail, AuditVerb, AuditVerify, Block, Blockable, Unblock};
 pub use render::{Proxy, Render};
 pub use share::{Share, Visibility};
 
@@ -110,6 +112,16 @@ pub enum Verb {
     Share(Share),
     /// Change who may see an attachment.
     Visibility(Visibility),
+    /// Shut a user, session or host name out; --list: say who is.
+    Block(Block),
+    /// Let a user, session or host name in again.
+    Unblock(Unblock),
+    /// See who did what and who was refused, and whether that is all there was.
+    Audit {
+        /// What to do with the trail.
+        #[command(subcommand)]
+        verb: AuditVerb,
+    },
     /// Say which attachment answers a URL, by which rule, or why none does.
     Route(Route),
     /// Check this host; with --daemon and --base a deployment, from anywhere.

@@ -2,6 +2,7 @@
 
 mod door;
 mod name;
+mod operator;
 
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 
 pub use door::{Door, DoorError, Https, Place};
 pub use name::Found;
+pub use operator::AuditQuery;
 
 use crate::failure::Failure;
 

@@ -12,6 +12,8 @@ mod open;
 mod logs;
 mod rotate;
 mod share;
+mod block;
+mod audit;
 mod route;
 pub(crate) mod certs;
 mod config;
@@ -41,6 +43,9 @@ pub async fn run(context: &Context, verb: Verb) -> Result<(), Failure> {
         Verb::Revoke(args) => rotate::revoke(context, &args).await,
         Verb::Share(args) => share::run(context, &args).await,
         Verb::Visibility(args) => share::visibility(context, &args).await,
+        Verb::Block(args) => block::block(context, &args).await,
+        Verb::Unblock(args) => block::unblock(context, &args).await,
+        Verb::Audit { verb } => audit::run(context, verb).await,
         Verb::Route(args) => route::run(context, &args).await,
         Verb::Certs { verb } => certs::run(context, verb).await,
         Verb::Config { verb } => config::run(context, verb),

@@ -25,6 +25,17 @@ impl Serialize for Timestamp {
     }
 }
 
+impl std::fmt::Display for Timestamp {
+    /// As it is written; a moment beyond the year 9999 as its milliseconds.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let time = i64::try_from(self.0.as_millis()).map(jiff::Timestamp::from_millisecond);
+        match time {
+            Ok(Ok(time)) => write!(f, "{time:.3}"),
+            _ => write!(f, "{}", self.0.as_millis()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

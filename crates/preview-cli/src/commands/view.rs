@@ -95,7 +95,13 @@ pub const fn visibility(view: &AttachmentView) -> &'static str {
 /// How long ago that was: `3s`, `6m`; `-` for never.
 #[must_use]
 pub fn ago(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "-".to_owned(), |time| age_words(now().since(time.0)))
+    time.map_or_else(|| "-".to_owned(), |time| age_words(age(time)))
+}
+
+/// For how long that has been so.
+#[must_use]
+pub fn age(time: Timestamp) -> Duration {
+    now().since(time.0)
 }
 
 /// How long until then: `29m57s`, `2h05m`; `-` for never.
