@@ -11,7 +11,8 @@ use crate::failure::Failure;
 pub(super) async fn block(context: &Context, args: &Block) -> Result<(), Failure> {
     let (client, output) = (context.client()?, context.output);
     let (Some(kind), Some(value)) = (args.kind, args.value.clone()) else {
-        return list(context, &client.blocks().await?);
+        list(context, &client.blocks().await?);
+        return Ok(());
     };
     let request = BlockRequest { kind: kind.as_str().to_owned(), value, reason: args.reason.clone() };
     let block = client.block(&request).await?;
@@ -39,7 +40,7 @@ pub(super) async fn unblock(context: &Context, args: &Unblock) -> Result<(), Fai
     Ok(())
 }
 
-fn list(context: &Context, list: &BlockList) -> Result<(), Failure> {
+fn list(context: &Context, list: &BlockList) {
     let output = context.output;
     if output.is_json() {
         output.json(list);
@@ -52,5 +53,4 @@ fn list(context: &Context, list: &BlockList) -> Result<(), Failure> {
         let rows: Vec<_> = list.blocks.iter().map(cells).collect();
         output.table(&["KIND", "VALUE", "FOR", "REASON"], &rows);
     }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `preview` as people and scripts meet it: the real program, in a home of its own.
 
 mod home;
+mod pair;
 mod golden;
 mod offline;
 mod doctor;
@@ -11,4 +12,5 @@ mod outside;
 mod random;
 mod resilience;
 mod proxies;
+mod operator;
 mod e2e;

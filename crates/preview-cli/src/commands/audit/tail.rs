@@ -28,13 +28,15 @@ pub(super) async fn run(context: &Context, args: &AuditTail) -> Result<(), Failu
     show(context.output, &begin, true);
     query.since = Some(begin.last().map_or(0, |it| it.number));
     query.limit = AuditQuery::MOST;
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         sleep(LOOK).await;
         let more = client.audit(&query).await?.entries;
         show(context.output, &more, false);
         query.since = more.last().map(|it| it.number).or(query.since);
     }
-    Ok(())
 }
 
 fn show(output: Output, entries: &[EntryView], with_head: bool) {

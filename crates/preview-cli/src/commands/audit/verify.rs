@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context, args: &AuditVerify) -> Result<(), Fai
     let (client, output) = (context.client()?, context.output);
     let progress = output.progress("walking the trail");
     let mut walk = Walk { seen, ..Walk::default() };
-    let walked = walk.to_the_end(&client).await?;
+    let walked = walk.go(&client).await?;
     drop(progress);
     let (entries, pruned) = (walk.entries, walk.anchor.map_or(0, |it| it.number));
     match walked {
@@ -58,7 +58,7 @@ struct Walk {
 
 impl Walk {
     /// Reads page by page; the inner result is where the trail ends, or where it is broken.
-    async fn to_the_end(&mut self, client: &Client) -> Result<Result<Link, Broken>, Failure> {
+    async fn go(&mut self, client: &Client) -> Result<Result<Link, Broken>, Failure> {
         loop {
             let since = self.last.map_or(0, |last| last.number);
             let query = AuditQuery { since: Some(since), limit: AuditQuery::MOST, ..AuditQuery::default() };
