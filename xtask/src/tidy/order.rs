@@ -5,7 +5,7 @@ use super::{Finding, Tree, tokens};
 const RULE: &str = "order";
 
 /// Core's rooms as ARCHITECTURE.md walks through them: words, rules, the registry, what an edge needs.
-const CORE: [&str; 21] = [
+const CORE: [&str; 23] = [
     "id",
     "clock",
     "template",
@@ -19,12 +19,14 @@ const CORE: [&str; 21] = [
     "listener",
     "verdict",
     "attachment",
+    "block",
     "command",
     "registry",
     "event",
     "refusal",
     "route",
     "access",
+    "audit",
     "wire",
     "settings",
 ];
