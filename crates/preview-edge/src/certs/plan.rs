@@ -174,7 +174,8 @@ impl<'c> Planner<'c> {
     /// Who may issue. It is climbed to from every name (RFC 8659 §3), so it stands as low as it can.
     fn caa(&mut self) {
         let acme = self.acme;
-        let authorities: Vec<&Authority> = [&acme.authority].into_iter().chain(&acme.fallback).collect();
+        let authorities: Vec<&Authority> =
+            [&acme.authority].into_iter().chain(&acme.staging).chain(&acme.fallback).collect();
         let mut places: Vec<(&str, &'static str)> = Vec::new();
         for name in &acme.names {
             let (domain, tag) = match name.strip_prefix("*.") {
@@ -186,20 +187,36 @@ impl<'c> Planner<'c> {
                 _ => places.push((domain, tag)),
             }
         }
+        let is_pinned = !places.is_empty() && authorities.iter().any(|it| self.account(it).is_some());
+        if let Some(staging) = acme.staging.as_ref().filter(|_| is_pinned) {
+            self.notes.push(format!(
+                "CAA records with accounturi allow these accounts alone: set all of them, or the rehearsal at {} is \
+                 passed over",
+                staging.name
+            ));
+        }
         for (domain, tag) in places {
             for authority in &authorities {
                 let Some(issuer) = issuers(authority, &[]).into_iter().next() else { continue };
-                let account = self.account(authority).map(|id| format!("; accounturi={id}"));
-                let account = account.unwrap_or_default();
+                let account = self.account(authority);
+                if self.acme.staging.as_ref() == Some(authority) && account.is_none() {
+                    // The first one's record allows it, unless that names an account.
+                    continue;
+                }
+                let account = account.map(|id| format!("; accounturi={id}")).unwrap_or_default();
                 let value = format!("0 {tag} \"{issuer}; validationmethods=dns-01{account}\"");
-                self.records.push(Wanted {
+                let purpose = "recommended: nobody else may issue, and not in another way";
+                let wanted = Wanted {
                     name: domain.to_owned(),
                     kind: "CAA",
                     ttl: TTL.1,
                     value,
-                    purpose: "recommended: nobody else may issue, and not in another way",
+                    purpose,
                     optional: true,
-                });
+                };
+                if !self.records.contains(&wanted) {
+                    self.records.push(wanted);
+                }
             }
         }
     }

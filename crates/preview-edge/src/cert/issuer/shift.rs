@@ -140,7 +140,7 @@ impl<'i> Shift<'i> {
     /// What forbids to do anything: state that cannot be kept, mostly.
     pub(super) async fn turn(&mut self) -> Result<Turn, Failure> {
         self.refusal.take_if(|(_, end)| *end <= Instant::now());
-        self.is_new |= self.standing.mend(&self.issuer.acme.timers, wall());
+        self.is_new |= self.standing.mend(self.issuer.facts().as_ref(), &self.issuer.policy, wall())?;
         self.finish().await?;
         self.keep().await?;
         self.sweep().await?;

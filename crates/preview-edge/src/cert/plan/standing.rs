@@ -5,7 +5,7 @@ use std::time::Duration;
 use preview_core::clock::Wall;
 use preview_core::refusal::Code;
 
-use super::{Facts, Fingerprint, Policy, Whom, portion};
+use super::{Facts, Fingerprint, Policy, Whom, before, portion};
 use crate::cert::{Cause, Failure};
 use crate::config::Timers;
 
@@ -14,6 +14,10 @@ use crate::config::Timers;
 const NO_REHEARSAL: u32 = 3;
 /// Renewal information that cannot be had is asked for again after this (RFC 9773 §4.3.3).
 const ARI_AGAIN: Duration = Duration::from_hours(6);
+/// No clock that is right says less (2026-01-01), in seconds since 1970: it has no battery, say, and was not set yet.
+const EARLIEST: u64 = 1_767_225_600;
+/// By how much a certificate may begin ahead of the clock: authorities set its begin back by an hour at most.
+const CLOCK_SLACK: Duration = Duration::from_hours(24);
 /// So many past events are kept: more than any budget counts.
 const KEPT: usize = 64;
 
@@ -104,11 +108,23 @@ impl Standing {
         now: Wall,
         draw: u64,
     ) {
+        if whom == Whom::Staging && matches!(failure, Failure::CaaForbids { .. }) {
+            // Records that name our account forbid the one for rehearsals. Whoever issues looks at them itself.
+            self.staging_down = NO_REHEARSAL;
+            self.pause = None;
+            return;
+        }
         self.asked = false;
-        self.failures = self.failures.saturating_add(1);
-        let since = *self.failing_since.get_or_insert(now);
         self.note(whom, failure, policy, now);
         let parked = failure.needs_a_human();
+        if now < self.due(facts, policy) {
+            // It was only asked for: the renewal that will be due begins as if nothing had been.
+            let until = now + policy.timers.backoff.first().copied().unwrap_or_default();
+            self.pause = Some(Pause { since: now, until, cause: failure.into(), parked });
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let since = *self.failing_since.get_or_insert(now);
         let wait = if parked { policy.timers.parked } else { self.backoff(facts, &policy.timers, now, draw) };
         let mut until = now + spend_half(wait, facts, &policy.timers, now);
         until = failure.not_before(now).map_or(until, |earliest| until.max(earliest));
@@ -207,9 +223,28 @@ impl Standing {
     }
 
     /// Brings moments that lie ahead of the clock back to it: it was set back, and they would block for as long as
-    /// it was wrong. Says whether there were any; then it is to be saved.
-    pub(crate) fn mend(&mut self, timers: &Timers, now: Wall) -> bool {
-        let mut ahead = false;
+    /// it was wrong. Ends a pause before which nothing has become due. Says whether there was any of it; then it is to
+    /// be saved.
+    ///
+    /// # Errors
+    /// [`Failure::ClockWrong`] if it is the clock of now that cannot be right: then nothing is changed.
+    pub(crate) fn mend(
+        &mut self,
+        facts: Option<&Facts>,
+        policy: &Policy,
+        now: Wall,
+    ) -> Result<bool, Failure> {
+        // By what was remembered alone it cannot be told which clock was wrong, the one of then or that of now.
+        let begun = facts.map_or(Wall::default(), |facts| before(facts.not_before, CLOCK_SLACK));
+        let earliest = begun.max(Wall::from_secs(EARLIEST));
+        if now < earliest {
+            return Err(Failure::ClockWrong(earliest.since(now)));
+        }
+        let timers = &policy.timers;
+        let idle = self.pause.take_if(|pause| pause.until <= now);
+        let is_over = idle.is_some() && now < self.due(facts, policy);
+        self.pause = self.pause.take().or(idle.filter(|_| !is_over));
+        let mut ahead = is_over;
         let noted = self.failing_since.iter_mut().chain(&mut self.failed_at);
         for moment in noted.chain(self.issued.iter_mut().map(|issued| &mut issued.at)) {
             ahead |= bring_back(moment, now);
@@ -221,7 +256,7 @@ impl Standing {
                 ahead = true;
             }
         }
-        ahead | self.ari.as_mut().is_some_and(|ari| bring_back(&mut ari.poll, now + timers.ari.1))
+        Ok(ahead | self.ari.as_mut().is_some_and(|ari| bring_back(&mut ari.poll, now + timers.ari.1)))
     }
 
     /// What a failure says beyond that there was one.

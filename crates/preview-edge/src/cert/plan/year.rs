@@ -173,8 +173,10 @@ impl Year {
     /// One look, by an edge that remembers nothing but what it has kept.
     fn step(&mut self) {
         let clock = self.clock();
-        let mut changed = self.standing.mend(&self.policy.timers, clock);
         let facts = self.in_force.clone();
+        let Ok(mut changed) = self.standing.mend(facts.as_ref(), &self.policy, clock) else {
+            return self.pass(60);
+        };
         if self.troubles.is_asked(self.now) {
             changed |= self.standing.ask_now(facts.as_ref(), &self.policy, clock).is_ok();
         }

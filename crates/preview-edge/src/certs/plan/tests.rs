@@ -117,6 +117,30 @@ fn a_fallback_may_issue_too_and_an_unknown_authority_is_not_guessed() {
 }
 
 #[test]
+fn the_account_for_rehearsals_has_a_record_of_its_own_once_there_is_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let state = dir.path().join("edge");
+    let vault = Dir::new(state.clone());
+    let mut config = config("tls: { mode: acme }, acme: { dns: { listen: [192.0.2.1] } }");
+    config.state_dir = state;
+    let acme = crate::certs::acme(&config).expect("ordered");
+    let keep = |authority: &Authority, id: &str| {
+        let account = Account { id: id.to_owned(), directory: authority.directory.clone(), contact: None };
+        let (_, since) = Account::load(&vault, &authority.name).expect("read");
+        account.save(&vault, &authority.name, &since).expect("kept");
+    };
+    keep(&acme.authority, "https://ca.test/1");
+    keep(acme.staging.as_ref().expect("rehearses"), "https://staging.test/2");
+    let plan = plan(&config).expect("planned");
+    let lines = lines(&plan);
+    for uri in ["https://ca.test/1", "https://staging.test/2"] {
+        let ends = format!("accounturi={uri}\" ?");
+        assert!(lines.iter().any(|line| line.ends_with(&ends)), "{uri}: {lines:?}");
+    }
+    assert!(plan.notes.iter().any(|note| note.contains("set all of them")), "{:?}", plan.notes);
+}
+
+#[test]
 fn certificates_that_are_not_ordered_need_no_plan() {
     let error = plan(&config("tls: { mode: self_signed }")).expect_err("nothing to plan");
     assert_eq!(error.code(), preview_core::refusal::Code::ConfigInvalid);

@@ -66,3 +66,19 @@ fn a_record_that_is_not_seen_never_leads_past_the_rehearsal() {
     }
     assert_eq!(standing.whom(&policy, at(0)), Whom::Staging);
 }
+
+#[test]
+fn one_that_caa_records_forbid_is_passed_over_and_not_waited_for() {
+    let (mut standing, policy) = (Standing::default(), policy());
+    let forbidden = Failure::CaaForbids {
+        domain: "preview.test".to_owned(),
+        found: "issuewild \"ca.test; accounturi=https://ca.test/1\"".to_owned(),
+        record: "preview.test. CAA 0 issuewild \"ca.test\"".to_owned(),
+    };
+    assert_eq!(next(&standing, None, &policy, at(0)), order(Whom::Staging, false));
+    standing.failed(Whom::Staging, &forbidden, None, &policy, at(0), 0);
+    assert_eq!((&standing.pause, standing.failures), (&None, 0));
+    assert_eq!(next(&standing, None, &policy, at(0)), order(Whom::First, false));
+    standing.failed(Whom::First, &forbidden, None, &policy, at(0), 0);
+    assert!(standing.pause.is_some_and(|pause| pause.parked), "who issues is forbidden: a human is needed");
+}

@@ -101,3 +101,25 @@ fn a_human_gets_a_renewal_before_it_is_due_and_after_its_rehearsal() {
     standing.issued(Whom::First, id(2), &policy, at(DAY));
     assert!(!standing.asked);
 }
+
+#[test]
+fn a_failure_before_anything_is_due_counts_for_nothing_when_it_is() {
+    let (mut standing, facts, policy) = valid(90 * DAY);
+    standing.ask_now(Some(&facts), &policy, at(DAY)).expect("budget");
+    standing.failed(Whom::First, &down(), Some(&facts), &policy, at(DAY), 0);
+    assert_eq!((standing.failures, standing.failing_since), (0, None));
+    let minute = at(DAY) + Duration::from_secs(60);
+    assert_eq!(standing.pause.as_ref().map(|pause| pause.until), Some(minute), "whoever asked is told");
+    assert_eq!(standing.mend(Some(&facts), &policy, before(minute, Duration::from_secs(1))), Ok(false));
+    assert_eq!(standing.mend(Some(&facts), &policy, minute), Ok(true));
+    assert_eq!((&standing.pause, standing.cause(Some(&facts), &policy, minute)), (&None, None));
+    assert_eq!(next(&standing, Some(&facts), &policy, facts.renewal()), order(Whom::First, true));
+    standing.failed(Whom::First, &down(), Some(&facts), &policy, facts.renewal(), 0);
+    let over = standing.pause.clone().expect("it was due").until;
+    assert_eq!(standing.mend(Some(&facts), &policy, over), Ok(false), "this one is still told");
+    assert_eq!(
+        next(&standing, Some(&facts), &policy, over),
+        order(Whom::First, true),
+        "not the fallback yet"
+    );
+}
