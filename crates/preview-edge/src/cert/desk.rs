@@ -2,9 +2,10 @@
 //! that nobody else works there.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use tokio::sync::Mutex;
 
 use super::Failure;
 use super::journal::{Account, Attempt, Buried};
@@ -20,7 +21,8 @@ pub(crate) struct Desk {
     vault: Arc<dyn Vault>,
     lease: Arc<dyn Lease>,
     set: String,
-    /// What was last read or written: whoever works here without a lease is found by it.
+    /// What was last read or written: whoever works here without a lease is found by it. Locked for as long as a read
+    /// or a write takes, also one that nobody waits for any more.
     versions: Arc<Mutex<HashMap<Item, Version>>>,
 }
 
@@ -139,10 +141,13 @@ impl Desk {
         item: Item,
         read: impl FnOnce(&dyn Vault) -> Result<(T, Version), VaultError> + Send + 'static,
     ) -> Result<T, Failure> {
-        let vault = Arc::clone(&self.vault);
-        let (content, version) = blocking(move || read(&*vault)).await??;
-        self.note(item, version);
-        Ok(content)
+        let (vault, mut versions) = (Arc::clone(&self.vault), Arc::clone(&self.versions).lock_owned().await);
+        let read = blocking(move || {
+            let (content, version) = read(&*vault)?;
+            versions.insert(item, version);
+            Ok::<_, VaultError>(content)
+        });
+        Ok(read.await??)
     }
 
     /// Writes what was read here before, or was not there when it was.
@@ -151,28 +156,30 @@ impl Desk {
         item: Item,
         write: impl FnOnce(&dyn Vault, &Version) -> Result<Version, VaultError> + Send + 'static,
     ) -> Result<(), Failure> {
-        let (vault, lease, at) = (Arc::clone(&self.vault), Arc::clone(&self.lease), item.clone());
-        let since = self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&item).cloned();
-        let version = blocking(move || {
+        let (vault, lease) = (Arc::clone(&self.vault), Arc::clone(&self.lease));
+        let mut versions = Arc::clone(&self.versions).lock_owned().await;
+        let written = blocking(move || {
             if !lease.holds() {
-                return Err(VaultError::Changed(at));
+                return Err(VaultError::Changed(item));
             }
-            let since = since.map_or_else(|| vault.load(&at).map(|(_, version)| version), Ok)?;
-            write(&*vault, &since)
+            let since = match versions.get(&item) {
+                Some(since) => since.clone(),
+                None => vault.load(&item)?.1,
+            };
+            versions.insert(item, write(&*vault, &since)?);
+            Ok(())
         });
-        self.note(item, version.await??);
-        Ok(())
+        Ok(written.await??)
     }
 
     async fn remove(&self, item: Item) -> Result<(), Failure> {
-        let (vault, at) = (Arc::clone(&self.vault), item.clone());
-        blocking(move || vault.remove(&at)).await??;
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner).remove(&item);
-        Ok(())
-    }
-
-    fn note(&self, item: Item, version: Version) {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(item, version);
+        let (vault, mut versions) = (Arc::clone(&self.vault), Arc::clone(&self.versions).lock_owned().await);
+        let removed = blocking(move || {
+            vault.remove(&item)?;
+            versions.remove(&item);
+            Ok::<_, VaultError>(())
+        });
+        Ok(removed.await??)
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Report {
     pub state: String,
     /// Why it is not as it should be.
     pub cause: Option<Cause>,
+    /// What is amiss beside it, and needs nobody: that the authority does not say when to renew.
+    pub notice: Option<Cause>,
     /// Who signed the one in force.
     pub issuer: Option<String>,
     /// From when it is good.

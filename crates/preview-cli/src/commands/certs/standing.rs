@@ -32,6 +32,7 @@ pub(super) fn facts(report: &Report, now: u64) -> Vec<(&'static str, String)> {
         ("left in dns", leftover),
         ("cause", report.cause.as_ref().map(|it| format!("{}: {}", it.code, it.message))),
         ("help", report.cause.as_ref().map(|it| it.hint.clone())),
+        ("notice", report.notice.as_ref().map(|it| format!("{}: {}", it.code, it.message))),
     ];
     facts.into_iter().filter_map(|(what, value)| Some((what, value.filter(|it| !it.is_empty())?))).collect()
 }

@@ -16,6 +16,8 @@ use crate::config::Authority;
 pub(super) struct Directory {
     pub(super) new_nonce: String,
     pub(super) new_account: String,
+    /// Where it says when to renew (RFC 9773); only where it does may an order name what it replaces.
+    pub(super) renewal_info: Option<String>,
     #[serde(default)]
     pub(super) meta: Meta,
 }

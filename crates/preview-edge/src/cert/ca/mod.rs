@@ -64,6 +64,8 @@ pub(super) struct Terms {
     profiles: Vec<String>,
     /// The profile that is ordered.
     profile: Option<String>,
+    /// Whether an order may name the certificate that it replaces.
+    takes_replaces: bool,
     /// The names that are ordered.
     names: Vec<String>,
 }
@@ -87,6 +89,7 @@ impl Ca {
             caa: directory.caa(authority),
             profile: profile(&acme.profile, &directory)?,
             profiles: directory.profiles(),
+            takes_replaces: directory.renewal_info.is_some(),
             names: acme.names.clone(),
         };
         let asked = account::Asked { acme, authority, directory: &directory, wire, terms: &terms, deadline };

@@ -63,6 +63,7 @@ impl Ca {
         &self,
         replaces: Option<&CertificateIdentifier<'static>>,
     ) -> Result<Order, Failure> {
+        let replaces = replaces.filter(|_| self.terms.takes_replaces);
         let made = match self.place(replaces).await {
             // `alreadyReplaced`, `conflict`, `malformed`, an answer that does not repeat it: the order itself may be
             // in order, and identical pending orders are one to an authority that matters.

@@ -333,6 +333,7 @@ mod tests {
         Terms {
             url: Some("https://ca.example/old".to_owned()),
             caa: vec!["ca.example".to_owned()],
+            takes_replaces: true,
             names: vec!["*.preview.example.com".to_owned(), "www.example.com".to_owned()],
             profile: Some("fast".to_owned()),
             profiles: vec!["slow".to_owned()],

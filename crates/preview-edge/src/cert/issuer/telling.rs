@@ -33,6 +33,7 @@ impl Issuer {
             names: self.policy.names.clone(),
             state: state.to_owned(),
             cause: standing.cause(facts.as_ref(), &self.policy, now).or(missing),
+            notice: facts.as_ref().and_then(|facts| standing.notice(facts)),
             issuer: shown.map(|shown| shown.issuer.clone()),
             not_before: shown.map(|shown| shown.begins.as_secs()),
             not_after: shown.map(|shown| shown.expires.as_secs()),

@@ -1,5 +1,6 @@
 //! An issuer at the real Pebble, which takes every challenge for met; records are written by a program.
 
+mod meanwhile;
 mod vaults;
 mod world;
 
@@ -149,6 +150,8 @@ async fn the_authority_says_when_to_renew_may_change_its_mind_and_may_fall_silen
     assert!(front.count(Resource::RenewalInfo) >= 2, "before and after its change of mind");
     front.clear();
     poll(|| edge.board.steps().contains_key(&("pebble".into(), "ari", "cert_ari_unavailable".into()))).await;
+    let is_noticed = || edge.report().notice.is_some_and(|it| it.code == "cert_ari_unavailable");
+    poll_or(is_noticed, || format!("a notice: {:?}", edge.report())).await;
     assert_eq!(edge.cause(), None, "{:?}", edge.report());
     assert_eq!(world.pebble.issued(), 2);
 }
