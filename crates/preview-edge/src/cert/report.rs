@@ -93,6 +93,7 @@ impl From<&Failure> for Cause {
 pub(crate) struct Board {
     report: ArcSwap<Report>,
     steps: Mutex<BTreeMap<Step, u64>>,
+    issue: Notify,
     renew: Notify,
     clean: Notify,
     /// What the built-in DNS server was asked, once it runs.
@@ -102,6 +103,8 @@ pub(crate) struct Board {
 /// What somebody asks of whoever keeps the certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
+    /// The certificate that is due, without waiting for a pause; nothing if none is.
+    Issue,
     /// A new certificate now, whatever the plan says.
     Renew,
     /// To remove what was left in DNS now.
@@ -147,6 +150,7 @@ impl Board {
     /// Asks for something.
     pub(crate) fn ask(&self, ask: Ask) {
         match ask {
+            Ask::Issue => self.issue.notify_one(),
             Ask::Renew => self.renew.notify_one(),
             Ask::Clean => self.clean.notify_one(),
         }
@@ -155,6 +159,7 @@ impl Board {
     /// Forgets that somebody asked for it, if so.
     pub(crate) fn forget(&self, ask: Ask) {
         let asked = match ask {
+            Ask::Issue => &self.issue,
             Ask::Renew => &self.renew,
             Ask::Clean => &self.clean,
         };
@@ -164,6 +169,7 @@ impl Board {
     /// Waits until somebody asks for something.
     pub(crate) async fn asked(&self) -> Ask {
         tokio::select! {
+            () = self.issue.notified() => Ask::Issue,
             () = self.renew.notified() => Ask::Renew,
             () = self.clean.notified() => Ask::Clean,
         }

@@ -49,11 +49,11 @@ pub async fn obtain(
         Some(running) => running.report().await?.unwrap_or_default(),
         None => kept(config).await?,
     };
-    if want == Want::Due && before.state == "valid" {
+    if !is_wanted(want, &before, crate::clock::wall().as_secs()) {
         return Ok(Obtained::NotDue(before));
     }
     if let Some(running) = running {
-        running.tell("renew").await?;
+        running.tell(if want == Want::New { "renew" } else { "issue" }).await?;
         return follow(&running, &before, &mut tell).await.map(Obtained::Made);
     }
     let board = Arc::new(Board::default());
@@ -61,10 +61,32 @@ pub async fn obtain(
     let mut steps = Steps::default();
     loop {
         tokio::select! {
-            made = &mut making => return Ok(Obtained::Made(made?)),
+            made = &mut making => {
+                let (report, is_new) = made?;
+                return came_of(report, is_new);
+            }
             () = sleep(LOOK) => steps.see(&board.report(), &mut tell),
         }
     }
+}
+
+/// What came of trying without an edge that runs.
+fn came_of(report: Report, is_new: bool) -> Result<Obtained, CertsError> {
+    match &report.cause {
+        _ if is_new => Ok(Obtained::Made(report)),
+        Some(cause) => Err(CertsError::Told(cause.clone())),
+        None => Ok(Obtained::NotDue(report)),
+    }
+}
+
+/// Whether there is anything to do. A pause after a wish that failed, or a refusal, makes nothing due.
+fn is_wanted(want: Want, report: &Report, now: u64) -> bool {
+    let is_far = report.renew_at.is_some_and(|at| now < at);
+    want == Want::New || !(report.state == "valid" || is_far && report.failures == 0 && is_at_rest(report))
+}
+
+fn is_at_rest(report: &Report) -> bool {
+    matches!(report.state.as_str(), "valid" | "backoff" | "parked")
 }
 
 /// Follows an edge that was told to renew until it has a new certificate, or has given up.
@@ -155,6 +177,27 @@ mod tests {
         assert_eq!(judge(&before, &report("valid", 10), true, true), Verdict::Made);
         assert_eq!(judge(&before, &report("valid", 20), false, true), Verdict::Made, "faster than we look");
         assert_eq!(judge(&before, &report("valid", 10), false, false), Verdict::Failed, "nobody takes it up");
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_due_is_not_ordered_after_a_wish_for_another_has_failed() {
+        let due_at = |state: &str, renew_at| Report { renew_at: Some(renew_at), ..report(state, 99) };
+        for state in ["valid", "backoff", "parked"] {
+            assert!(!is_wanted(Want::Due, &due_at(state, 50), 49), "{state}");
+            assert!(is_wanted(Want::New, &due_at(state, 50), 49), "{state}");
+        }
+        assert!(is_wanted(Want::Due, &due_at("backoff", 50), 51));
+        assert!(is_wanted(Want::Due, &due_at("due", 50), 49), "its names are others, say");
+        assert!(is_wanted(Want::Due, &report("empty", 0), 49));
+    }
+
+    #[test]
+    fn what_was_there_before_is_never_told_as_made() {
+        assert!(matches!(came_of(report("valid", 9), true), Ok(Obtained::Made(_))));
+        assert!(matches!(came_of(report("valid", 9), false), Ok(Obtained::NotDue(_))));
+        let cause = Cause::from(&Failure::BadNonce);
+        let waits = Report { cause: Some(cause), ..report("due", 9) };
+        assert!(matches!(came_of(waits, false), Err(CertsError::Told(_))));
     }
 
     #[test]

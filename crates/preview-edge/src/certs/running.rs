@@ -63,7 +63,7 @@ impl Running {
         Ok(health.certificate)
     }
 
-    /// Tells it to do something about them: `renew` or `clean`.
+    /// Tells it to do something about them: `issue`, `renew` or `clean`.
     pub(super) async fn tell(&self, what: &str) -> Result<(), CertsError> {
         let answer = self.ask(Method::POST, &format!("/certs/{what}")).await?;
         if answer.status() == StatusCode::ACCEPTED {

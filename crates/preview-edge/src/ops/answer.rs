@@ -42,10 +42,11 @@ pub(super) fn answer<B>(request: &Request<B>, door: Door, facts: &Facts, now: Wa
         (&Method::GET, "/metrics", _) => metrics(facts),
         (&Method::GET, "/health" | "/healthz", _) => health(facts, door),
         (&Method::GET, "/ready", _) => ready(facts, door, now),
+        (&Method::POST, "/certs/issue", Door::Control) => ask(facts, Ask::Issue),
         (&Method::POST, "/certs/renew", Door::Control) => ask(facts, Ask::Renew),
         (&Method::POST, "/certs/clean", Door::Control) => ask(facts, Ask::Clean),
         (_, "/metrics" | "/health" | "/healthz" | "/ready", _) => wrong_method("GET"),
-        (_, "/certs/renew" | "/certs/clean", Door::Control) => wrong_method("POST"),
+        (_, "/certs/issue" | "/certs/renew" | "/certs/clean", Door::Control) => wrong_method("POST"),
         _ => refused(StatusCode::NOT_FOUND, Code::NotFound, "there are /metrics, /health and /ready"),
     }
 }

@@ -43,14 +43,15 @@ pub(crate) async fn peek(config: &Config, acme: &Acme) -> Result<Report, Failure
 }
 
 /// Orders what is due, or, with `force`, a new certificate in any case, tells `board` of each step, and returns how
-/// things stand then.
+/// things stand then, and whether another certificate than before is in force.
 ///
 /// # Errors
 /// Why there is no new certificate; [`Failure::StateUnwritable`] if another process looks after it.
-pub(crate) async fn once(config: &Config, force: bool, board: Arc<Board>) -> Result<Report, Failure> {
+pub(crate) async fn once(config: &Config, force: bool, board: Arc<Board>) -> Result<(Report, bool), Failure> {
     let TlsSource::Acme(acme) = &config.tls else { return Err(Failure::Pending) };
     let mut issuer = Issuer::new(config, acme, Arc::new(Resolver::default()), Arc::clone(&board));
     (issuer.current, _) = issuer.kept();
+    let before = issuer.facts().map(|facts| facts.id);
     issuer.serve_dns(wall())?;
     let desk = issuer.alone().await?;
     let mut shift = Shift::open(&mut issuer, desk).await?;
@@ -65,7 +66,8 @@ pub(crate) async fn once(config: &Config, force: bool, board: Arc<Board>) -> Res
         }
     }
     shift.tell();
-    Ok((*board.report()).clone())
+    let is_new = issuer.facts().map(|facts| facts.id) != before;
+    Ok(((*board.report()).clone(), is_new))
 }
 
 /// Removes every record that the edge wrote and knows to stand there still: those that could not be removed before,

@@ -111,8 +111,8 @@ impl<'i> Shift<'i> {
                 () = tokio::time::sleep_until(told), if self.refusal.is_some() => {}
                 () = tokio::time::sleep_until(self.next_sweep) => {}
                 asked = board.asked() => match asked {
-                    Ask::Renew => {
-                        if let Err(failure) = self.ask(true).await {
+                    Ask::Issue | Ask::Renew => {
+                        if let Err(failure) = self.ask(asked == Ask::Renew).await {
                             tracing::warn!(%failure, "a new certificate was asked for, and cannot be ordered now");
                             self.refusal = Some((failure, Instant::now() + REFUSAL));
                         }
@@ -167,6 +167,7 @@ impl<'i> Shift<'i> {
                 if !is_rehearsal {
                     // Whoever asked meanwhile is answered by this.
                     self.issuer.board.forget(Ask::Renew);
+                    self.issuer.board.forget(Ask::Issue);
                 }
                 let turn = match outcome {
                     Ok((whom, bundle)) => {

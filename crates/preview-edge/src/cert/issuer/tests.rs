@@ -96,6 +96,23 @@ async fn whoever_asks_gets_a_new_certificate_and_the_one_before_is_kept_beside_i
 }
 
 #[tokio::test]
+async fn whoever_asks_for_what_is_due_gets_nothing_before_it_is() {
+    let world = World::new();
+    let mut edge = world.edge(|_| {});
+    edge.run();
+    edge.until("valid").await;
+    let told = edge.board.report();
+    edge.board.ask(Ask::Issue);
+    let again = async {
+        while Arc::ptr_eq(&told, &edge.board.report()) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("it looks again");
+    assert_eq!((edge.report().state.as_str(), world.pebble.issued()), ("valid", 1));
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_kept_is_served_from_memory_and_never_ordered_again() {
     let world = World::new();
     let mut edge = world.edge(|_| {});
@@ -250,10 +267,11 @@ async fn memory_is_no_place_to_order_for_unless_it_is_allowed() {
 #[tokio::test]
 async fn a_command_orders_what_is_due_and_more_only_if_it_must() {
     let world = World::new();
-    let first = once(&world.config, false, Arc::default()).await.expect("a certificate");
+    let (first, is_first_new) = once(&world.config, false, Arc::default()).await.expect("a certificate");
     assert_eq!((first.state.as_str(), world.pebble.issued()), ("valid", 1));
-    let same = once(&world.config, false, Arc::default()).await.expect("nothing is due");
+    let (same, is_same_new) = once(&world.config, false, Arc::default()).await.expect("nothing is due");
     assert_eq!((same.not_after, world.pebble.issued()), (first.not_after, 1));
+    assert_eq!((is_first_new, is_same_new), (true, false));
     once(&world.config, true, Arc::default()).await.expect("a certificate");
     assert_eq!(world.pebble.issued(), 2);
 
