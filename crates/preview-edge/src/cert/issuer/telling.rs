@@ -27,13 +27,15 @@ impl Issuer {
             (None, Some(_)) if standing.due(facts.as_ref(), &self.policy) <= now => "due",
             (None, Some(_)) => "valid",
         };
+        let ari =
+            standing.ari.as_ref().filter(|ari| facts.as_ref().is_some_and(|it| it.id == ari.certificate));
         let missing = shown.is_none().then(|| Cause::from(&Failure::Pending));
         Report {
             source: "acme".to_owned(),
             names: self.policy.names.clone(),
             state: state.to_owned(),
             cause: standing.cause(facts.as_ref(), &self.policy, now).or(missing),
-            notice: facts.as_ref().and_then(|facts| standing.notice(facts)),
+            notice: ari.and_then(|ari| ari.cause.clone()),
             issuer: shown.map(|shown| shown.issuer.clone()),
             not_before: shown.map(|shown| shown.begins.as_secs()),
             not_after: shown.map(|shown| shown.expires.as_secs()),

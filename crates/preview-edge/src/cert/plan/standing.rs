@@ -337,11 +337,6 @@ impl Standing {
         Some(Cause::from(&limited))
     }
 
-    /// Why the authority does not say when to renew: nothing that anybody must mend.
-    pub(crate) fn notice(&self, facts: &Facts) -> Option<Cause> {
-        self.ari.as_ref().filter(|ari| ari.certificate == facts.id)?.cause.clone()
-    }
-
     /// When to ask for renewal information, and whom.
     pub(super) fn poll(&self, facts: Option<&Facts>, policy: &Policy) -> Option<(Whom, Wall)> {
         let facts = facts?;
