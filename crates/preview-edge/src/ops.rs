@@ -29,7 +29,7 @@ use answer::Door;
 
 /// The control socket's name in the edge's folder.
 pub(crate) const SOCKET: &str = "control.sock";
-/// Connections that are served at one time, by either door.
+/// Connections that are served at one time by each door: a crowd at one must not keep people from the other.
 const MOST: usize = 32;
 /// For one connection, which carries one request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,11 +73,11 @@ impl Doors {
 
     /// Serves them until it is dropped.
     pub(crate) async fn serve(self, facts: Facts) {
-        let (facts, places) = (Arc::new(facts), Arc::new(Semaphore::new(MOST)));
+        let (facts, [network, control]) = (Arc::new(facts), [(); 2].map(|()| Arc::new(Semaphore::new(MOST))));
         for (listener, address) in self.tcp.into_iter().zip(&self.addresses) {
             let Ok(listener) = TcpListener::from_std(listener) else { continue };
             let door = if address.ip().is_loopback() { Door::Loopback } else { Door::Network };
-            let (facts, places) = (Arc::clone(&facts), Arc::clone(&places));
+            let (facts, places) = (Arc::clone(&facts), Arc::clone(&network));
             tokio::spawn(async move {
                 loop {
                     match listener.accept().await {
@@ -92,7 +92,7 @@ impl Doors {
         };
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => admit(stream, Door::Control, &facts, &places).await,
+                Ok((stream, _)) => admit(stream, Door::Control, &facts, &control).await,
                 Err(_) => sleep(REST).await,
             }
         }

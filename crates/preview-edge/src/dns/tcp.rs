@@ -11,10 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::serve::Desk;
+use crate::limits::client_of;
 
 /// Connections at one time, at all addresses together.
 pub(super) const CONNECTIONS: usize = 100;
-/// Of these, connections of one client address: one alone must not have them all.
+/// Of these, connections of one client: one alone must not have them all.
 pub(super) const OF_ONE: usize = 25;
 /// How long the next whole question may take, and how long the client may take to read an answer.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
@@ -23,13 +24,14 @@ const QUESTION: usize = 4_096;
 /// How long a listener rests that cannot accept.
 const REST: Duration = Duration::from_millis(100);
 
-/// Who has how many connections.
+/// Which client has how many connections.
 #[derive(Debug, Default)]
 pub(super) struct Crowd(Mutex<HashMap<IpAddr, usize>>); // Invariant: no zeros, at most CONNECTIONS in sum.
 
 impl Crowd {
     /// Lets a connection in, if there is room.
-    fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Seat> {
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Seat> {
+        let client = client_of(client);
         let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seats.values().sum::<usize>() >= CONNECTIONS || seats.get(&client) >= Some(&OF_ONE) {
             return None;
@@ -41,7 +43,7 @@ impl Crowd {
 
 /// A connection's place among the others.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     crowd: Arc<Crowd>,
     client: IpAddr,
 }

@@ -98,11 +98,14 @@ fn ready(facts: &Facts, door: Door, now: Wall) -> Response<Full<Bytes>> {
 }
 
 /// A cause as whoever comes by this door may read it. What a hook or a provider said is quoted in the message, and may
-/// hold what they should not have said.
+/// hold what they should not have said; the link that lifts a pause does so for whoever opens it.
 fn shown_at(door: Door, cause: Cause) -> Cause {
-    let quotes = [Code::CertHookFailed, Code::CertProviderRefused];
-    match quotes.iter().find(|code| code.as_str() == cause.code) {
-        Some(code) if door != Door::Control => Cause { message: code.cause().to_owned(), ..cause },
+    let private = [Code::CertHookFailed, Code::CertProviderRefused, Code::CertPaused];
+    match private.into_iter().find(|code| code.as_str() == cause.code) {
+        Some(code) if door != Door::Control => {
+            let hint = "see `preview certs list`: it says what is not told here".to_owned();
+            Cause { message: code.cause().to_owned(), hint, ..cause }
+        }
         _ => cause,
     }
 }
@@ -214,20 +217,23 @@ mod tests {
     }
 
     #[test]
-    fn what_a_hook_said_is_for_the_control_socket_alone() {
-        let failure = Failure::HookFailed { hook: "hook".to_owned(), reason: "token=s3cret".to_owned() };
-        let facts = facts(Report { cause: Some(Cause::from(&failure)), ..Report::default() });
-        for (path, door, is_told) in [
-            ("/health", Door::Loopback, false),
-            ("/ready", Door::Network, false),
-            ("/health", Door::Control, true),
-            ("/ready", Door::Control, true),
-        ] {
-            let body = asked("GET", path, "localhost", door, &facts).into_body();
-            let bytes = body.collect().now_or_never().expect("whole").expect("infallible").to_bytes();
-            let text = String::from_utf8_lossy(&bytes);
-            assert!(text.contains("cert_hook_failed"), "{text}");
-            assert_eq!(text.contains("s3cret"), is_told, "{path} {door:?}: {text}");
+    fn what_a_hook_said_and_the_link_that_lifts_a_pause_are_for_the_control_socket_alone() {
+        let hook = Failure::HookFailed { hook: "hook".to_owned(), reason: "token=s3cret".to_owned() };
+        let pause = Failure::Paused { url: "https://portal.example/unpause?jwt=s3cret".to_owned() };
+        for failure in [hook, pause] {
+            let facts = facts(Report { cause: Some(Cause::from(&failure)), ..Report::default() });
+            for (path, door, is_told) in [
+                ("/health", Door::Loopback, false),
+                ("/ready", Door::Network, false),
+                ("/health", Door::Control, true),
+                ("/ready", Door::Control, true),
+            ] {
+                let body = asked("GET", path, "localhost", door, &facts).into_body();
+                let bytes = body.collect().now_or_never().expect("whole").expect("infallible").to_bytes();
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(text.contains(failure.code().as_str()), "{text}");
+                assert_eq!(text.contains("s3cret"), is_told, "{path} {door:?}: {text}");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What operators ask the edge itself: metrics, health, readiness, and its control socket.
 
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use preview_edge::StartError;
@@ -54,6 +55,20 @@ fn the_control_socket_is_the_owners_alone_and_renews_only_what_the_edge_orders()
     assert_eq!(ask("GET", "/health").status, 200);
     let refused = ask("POST", "/certs/renew");
     assert_eq!((refused.status, code(&refused)), (409, "request_invalid".to_owned()));
+}
+
+#[test]
+fn a_crowd_at_the_metrics_keeps_nobody_from_the_control_socket() {
+    let scratch = Scratch::new().expect("a folder");
+    let edge = Edge::start(observed(&scratch));
+    let metrics = edge.metrics.expect("served");
+    // More than are served at one time; each has ten seconds to ask.
+    let _crowd: Vec<_> = (0..40).map(|_| TcpStream::connect(metrics).expect("connected")).collect();
+    let url = format!("http://{metrics}/health");
+    curl(&["--max-time", "1", &url]).expect_err("it is crowded");
+    let socket = state_dir(&scratch).join("control.sock").display().to_string();
+    let answer = curl(&["--max-time", "3", "--unix-socket", &socket, "http://edge/health"]);
+    assert_eq!(answer.expect("an answer").status, 200);
 }
 
 #[test]

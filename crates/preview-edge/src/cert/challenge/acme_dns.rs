@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Record, Solver, Tail};
 use crate::cert::Failure;
+use crate::cert::desk::blocking;
 use crate::cert::secret::{self, Secret, refuse};
 use crate::exchange::{Http, HttpError};
 
@@ -68,7 +69,9 @@ impl AcmeDns {
                 let reason = "its server_url, username or password has characters that cannot be";
                 self.refuse(&record.domain, reason)
             })?;
-        let answer = Http::to(server, self.timeout)?.send(request).await.map_err(unreachable)?;
+        let (to, timeout) = (server.to_owned(), self.timeout);
+        let http = blocking(move || Http::to(&to, timeout)).await??;
+        let answer = http.send(request).await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
@@ -145,10 +148,13 @@ mod tests {
     use std::collections::VecDeque;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, mpsc};
 
     use http::Response;
     use serde_json::json;
+    use tokio::runtime::Builder;
+    use tokio::task::spawn_blocking;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::cert::fake::{Fake, Seen, answer};
@@ -168,6 +174,25 @@ mod tests {
         assert_eq!(seen[0].json(), json!({ "subdomain": "sub-1", "txt": "old" }));
         solver.remove(&record("preview.example.com", "apex")).await.expect("a success");
         assert_eq!(server.seen().len(), 3);
+    }
+
+    #[test]
+    fn the_systems_roots_are_read_on_a_thread_that_may_block() {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let (server, values) = server().await;
+            let file = Accounts::new(&server.url("http"));
+            let solver = AcmeDns::new(&file.path(), LONG).expect("accounts");
+            let (free, taken) = mpsc::channel::<()>();
+            let busy = spawn_blocking(move || taken.recv());
+            let record = record("preview.example.com", "v");
+            let mut present = solver.present(&record);
+            timeout(Duration::from_millis(100), &mut present).await.expect_err("that thread is busy");
+            free.send(()).expect("it waits");
+            present.await.expect("done");
+            busy.await.expect("ended").expect("told");
+            assert_eq!(*values.lock().expect("whole"), ["v"]);
+        });
     }
 
     #[tokio::test]

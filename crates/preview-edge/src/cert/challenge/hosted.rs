@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::{Record, Solver};
 use crate::cert::Failure;
+use crate::cert::desk::blocking;
 use crate::exchange::from_system;
 use credentials::Credentials;
 use table::Provider;
@@ -30,12 +31,18 @@ const SETTLES: Duration = Duration::from_secs(1);
 /// Writes the records of one zone.
 #[derive(Debug)]
 pub(crate) struct Hosted {
+    access: Access,
+    /// One change at a time: many interfaces can only read all values of a name and write them back.
+    turn: Mutex<()>,
+}
+
+/// What it takes to speak with the provider.
+#[derive(Clone, Debug)]
+struct Access {
     provider: &'static Provider,
     credentials: PathBuf,
     zone: String,
     timeout: Duration,
-    /// One change at a time: many interfaces can only read all values of a name and write them back.
-    turn: Mutex<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,18 +68,52 @@ impl Hosted {
             let reason = format!("must be set: the zone as {} has it", provider.title);
             refuse("edge.acme.zone", reason)
         })?;
-        let solver = Self {
-            provider,
-            credentials: credentials.to_owned(),
-            zone: zone.to_owned(),
-            timeout,
-            turn: Mutex::default(),
-        };
-        solver.updater()?;
-        Ok(solver)
+        let (credentials, zone) = (credentials.to_owned(), zone.to_owned());
+        let access = Access { provider, credentials, zone, timeout };
+        access.updater()?;
+        Ok(Self { access, turn: Mutex::default() })
     }
 
-    /// With the credentials as they are now, so that new ones need no restart.
+    async fn change(&self, change: Change, record: &Record) -> Result<(), Failure> {
+        let zone = self.access.zone.as_str();
+        if !record.fqdn.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
+            let file = "edge.acme.zone".to_owned();
+            let reason = format!("{} does not lie in {zone}, the zone that is written to", record.fqdn);
+            return Err(Failure::CredentialsInvalid { file, reason });
+        }
+        let _turn = self.turn.lock().await;
+        let access = self.access.clone();
+        let (updater, credentials) = blocking(move || access.updater()).await??;
+        let set = Set { updater, name: &record.fqdn, zone };
+        let asked = async {
+            match change {
+                Change::Add => set.add(&record.value, self.access.provider.ttl).await,
+                Change::Remove => set.remove(&record.value).await,
+            }
+        };
+        let within = self.access.timeout * EXCHANGES;
+        let Ok(done) = timeout(within, asked).await else {
+            return Err(self.unreachable(format!("not done within {} s", within.as_secs_f32())));
+        };
+        done.map_err(|error| self.judge(&error, &credentials))
+    }
+
+    fn judge(&self, error: &Error, credentials: &Credentials) -> Failure {
+        let reason = credentials.redact(&in_words(error, &self.access.zone));
+        // How the crate, and the client in it, tell that there was no answer.
+        if ["Failed to send request", "error sending request"].iter().any(|said| reason.contains(said)) {
+            return self.unreachable(reason);
+        }
+        Failure::ProviderRefused { provider: self.access.provider.title.to_owned(), reason }
+    }
+
+    fn unreachable(&self, reason: String) -> Failure {
+        Failure::DnsUnreachable { server: format!("the interface of {}", self.access.provider.title), reason }
+    }
+}
+
+impl Access {
+    /// With the credentials as they are now, so that new ones need no restart. Reads them, and the system's roots.
     fn updater(&self) -> Result<(DnsUpdater, Credentials), Failure> {
         // Without authorities to trust the crate's client would panic.
         from_system()?;
@@ -83,42 +124,6 @@ impl Hosted {
             Failure::CredentialsInvalid { file: self.credentials.display().to_string(), reason }
         })?;
         Ok((updater, credentials))
-    }
-
-    async fn change(&self, change: Change, record: &Record) -> Result<(), Failure> {
-        let zone = self.zone.as_str();
-        if !record.fqdn.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
-            let file = "edge.acme.zone".to_owned();
-            let reason = format!("{} does not lie in {zone}, the zone that is written to", record.fqdn);
-            return Err(Failure::CredentialsInvalid { file, reason });
-        }
-        let _turn = self.turn.lock().await;
-        let (updater, credentials) = self.updater()?;
-        let set = Set { updater, name: &record.fqdn, zone };
-        let asked = async {
-            match change {
-                Change::Add => set.add(&record.value, self.provider.ttl).await,
-                Change::Remove => set.remove(&record.value).await,
-            }
-        };
-        let within = self.timeout * EXCHANGES;
-        let Ok(done) = timeout(within, asked).await else {
-            return Err(self.unreachable(format!("not done within {} s", within.as_secs_f32())));
-        };
-        done.map_err(|error| self.judge(&error, &credentials))
-    }
-
-    fn judge(&self, error: &Error, credentials: &Credentials) -> Failure {
-        let reason = credentials.redact(&in_words(error, &self.zone));
-        // How the crate, and the client in it, tell that there was no answer.
-        if ["Failed to send request", "error sending request"].iter().any(|said| reason.contains(said)) {
-            return self.unreachable(reason);
-        }
-        Failure::ProviderRefused { provider: self.provider.title.to_owned(), reason }
-    }
-
-    fn unreachable(&self, reason: String) -> Failure {
-        Failure::DnsUnreachable { server: format!("the interface of {}", self.provider.title), reason }
     }
 }
 
@@ -162,7 +167,9 @@ impl Set<'_> {
             };
             let removed = self.updater.remove_from_rrset(self.name, DnsRecordType::TXT, forms, self.zone);
             match removed.await {
-                Err(Error::NotFound) => return Ok(()),
+                // Told of a record and of a zone alike: who can list the zone's records was told of a record.
+                Err(Error::NotFound) if self.forms(value).await?.is_empty() => return Ok(()),
+                Err(Error::NotFound) => {}
                 removed => removed?,
             }
             match self.forms(value).await {

@@ -2,13 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::RecordType;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::asking::{Asker, CHALLENGE, PATIENCE, at, bytes, challenge, framed, question, read, start};
-use crate::dns::tcp::{CONNECTIONS, IDLE, OF_ONE};
+use crate::dns::tcp::{CONNECTIONS, Crowd, IDLE, OF_ONE};
 
 #[test]
 fn a_hundred_connections_are_served_and_the_next_is_closed_at_once() {
@@ -35,6 +36,16 @@ fn one_client_does_not_get_all_of_them() {
     assert!(open.iter_mut().all(is_served));
     assert!(!is_served(&mut from("127.0.77.1", at(&server))));
     assert!(is_served(&mut from("127.0.77.2", at(&server))));
+}
+
+#[test]
+fn a_network_of_64_bits_is_one_client() {
+    let crowd = Arc::new(Crowd::default());
+    let admit = |ip: String| crowd.admit(ip.parse().expect("an address"));
+    let seats: Vec<_> = (0..OF_ONE).map(|host| admit(format!("2001:db8::{host:x}"))).collect();
+    assert!(seats.iter().all(Option::is_some));
+    assert!(admit("2001:db8::ffff:1".to_owned()).is_none(), "the same network");
+    assert!(admit("2001:db8:0:1::1".to_owned()).is_some(), "another");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) async fn child(tasks: &str) {
     println!("\n{OUTCOMES}{}", serde_json::to_string(&outcomes).expect("JSON"));
 }
 
-fn record(value: &str) -> Record {
+pub(super) fn record(value: &str) -> Record {
     Record {
         fqdn: FQDN.to_owned(),
         value: value.to_owned(),
