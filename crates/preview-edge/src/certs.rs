@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use preview_core::refusal::Code;
 use thiserror::Error;
 
+use crate::cert::challenge::challenge_of;
 use crate::config::{Acme, Config, TlsSource};
 
 pub use crate::cert::{Cause, Failure, Report};
@@ -90,9 +91,4 @@ fn acme(config: &Config) -> Result<&Acme, CertsError> {
         TlsSource::SelfSigned => Err(CertsError::NotOrdered("self_signed")),
         TlsSource::Files { .. } | TlsSource::Folder(_) => Err(CertsError::NotOrdered("files")),
     }
-}
-
-/// Where `name`, which may begin with `*.`, is proved (RFC 8555 §8.4).
-fn challenge_of(name: &str) -> String {
-    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
 }

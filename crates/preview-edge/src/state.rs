@@ -97,6 +97,14 @@ pub(crate) fn lock(path: &Path) -> Result<Option<File>, StateError> {
     }
 }
 
+/// Makes the file if need be and takes the kernel's lock on it, once nobody else has it: for what takes no time.
+pub(crate) fn wait_for_lock(path: &Path) -> Result<File, StateError> {
+    let file = options().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(|error| io_error(path, "open", error))?;
+    file.lock().map_err(|error| io_error(path, "lock", error))?;
+    Ok(file)
+}
+
 /// The content of a file that [`write()`] wrote; `None` if it is not there.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     let file = match options().read(true).open(path) {

@@ -4,3 +4,4 @@ mod world;
 mod obtaining;
 mod checking;
 mod cleaning;
+mod planning;

@@ -218,7 +218,7 @@ codes! {
         "The authority's certificate is not the one ordered: key, names or dates are wrong."
         "Nothing: the old one stays and it is ordered anew; if it recurs, tell the authority.";
     CertEphemeralState "cert_ephemeral_state" 503
-        "The edge's state folder does not outlive a restart, so nothing is ordered from a real authority."
+        "The edge's state folder does not outlive a restart, so nothing is ordered."
         "Mount a volume at edge.state_dir, or set edge.acme.allow_ephemeral_state.";
     CertCaaForbids "cert_caa_forbids" 503
         "A CAA record forbids this authority to issue for the name."

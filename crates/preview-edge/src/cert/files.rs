@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use preview_core::clock::Wall;
 
 use super::pair::{self, Shown};
+use super::secret::TOO_OPEN;
 use super::{CertError, CertProblem};
-
-/// Mode bits that a key's file may not have: others may do nothing, its group may read.
-const TOO_OPEN: u32 = 0o027;
 
 /// The two files, and what they looked like when they were last read.
 #[derive(Debug)]

@@ -50,8 +50,6 @@ pub(crate) enum Phase {
     Ready,
     /// The request is signed and sent.
     Finalized,
-    /// The certificate is in force.
-    Installed,
 }
 
 /// A record of an attempt.
@@ -134,6 +132,28 @@ impl Buried {
     pub(crate) fn save_all(all: &[Self], vault: &dyn Vault, since: &Version) -> Result<Version, VaultError> {
         save(vault, &Item::Graveyard, &form::Graveyard::from(all), since)
     }
+
+    /// Remembers a record before it is written, where nobody may be there any more when it is to be removed.
+    pub(crate) fn add(self, vault: &dyn Vault) -> Result<(), VaultError> {
+        Self::change(vault, |all| all.push(self.clone()))
+    }
+
+    /// Forgets it.
+    pub(crate) fn forget(&self, vault: &dyn Vault) -> Result<(), VaultError> {
+        Self::change(vault, |all| all.retain(|it| it != self))
+    }
+
+    /// Needs no lease: what another process has changed meanwhile is read anew.
+    fn change(vault: &dyn Vault, change: impl Fn(&mut Vec<Self>)) -> Result<(), VaultError> {
+        loop {
+            let (mut all, since) = Self::load_all(vault)?;
+            change(&mut all);
+            match Self::save_all(&all, vault, &since) {
+                Err(VaultError::Changed(_)) => {}
+                saved => return saved.map(|_| ()),
+            }
+        }
+    }
 }
 
 impl Phase {
@@ -147,7 +167,6 @@ impl Phase {
             Self::Validating => "validating",
             Self::Ready => "ready",
             Self::Finalized => "finalized",
-            Self::Installed => "installed",
         }
     }
 }
@@ -234,6 +253,27 @@ mod tests {
     }
 
     #[test]
+    fn leftovers_of_several_processes_do_not_replace_each_other() {
+        let (place, _) = vault();
+        let bury = |number: u64| {
+            // Each process has a vault of its own.
+            let vault = Dir::new(place.path().join("state"));
+            let buried = |since| Buried { solver: "exec".into(), record: record(), since };
+            for round in 0..10 {
+                let [stays, goes] = [0, 1].map(|it| buried(Wall::from_millis(number * 100 + round * 2 + it)));
+                stays.add(&vault).expect("remembered");
+                goes.clone().add(&vault).expect("remembered");
+                goes.forget(&vault).expect("forgotten");
+            }
+        };
+        std::thread::scope(|all| (0..4).for_each(|number| drop(all.spawn(move || bury(number)))));
+        let vault = Dir::new(place.path().join("state"));
+        let kept = Buried::load_all(&vault).expect("whole").0;
+        assert_eq!(kept.len(), 40);
+        assert!(kept.iter().all(|it| it.since.as_millis() % 2 == 0), "{kept:?}");
+    }
+
+    #[test]
     fn what_was_never_saved_is_a_beginning() {
         let (_place, vault) = vault();
         assert_eq!(Standing::load(&vault, "set").expect("nothing").0, Standing::default());
@@ -253,6 +293,17 @@ mod tests {
         value["txt"][0]["zone"] = json!("test");
         std::fs::write(&file, value.to_string()).expect("ours");
         assert_eq!(Attempt::load(&vault, "set").expect("whole").0, Some(attempt()));
+    }
+
+    #[test]
+    fn the_phase_of_an_earlier_version_is_read_as_the_one_before_it() {
+        let (_place, vault) = vault();
+        attempt().save(&vault, "set", &nothing(&vault)).expect("saved");
+        let file = vault.place().join("certs/set/attempt.json");
+        let text = std::fs::read_to_string(&file).expect("there");
+        std::fs::write(&file, text.replace("presented", "installed")).expect("ours");
+        let read = Attempt::load(&vault, "set").expect("whole").0;
+        assert_eq!(read, Some(Attempt { phase: Phase::Finalized, ..attempt() }));
     }
 
     #[test]

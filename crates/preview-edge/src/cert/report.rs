@@ -19,7 +19,7 @@ pub struct Report {
     pub source: String,
     /// The names that it has, or shall have.
     pub names: Vec<String>,
-    /// `empty`, `valid`, `expired`, a step of an attempt (`docs/acme.md` §6), `backoff` or `parked`.
+    /// `empty`, `valid`, `due`, `expired`, a step of an attempt (`docs/acme.md` §6), `backoff` or `parked`.
     pub state: String,
     /// Why it is not as it should be.
     pub cause: Option<Cause>,

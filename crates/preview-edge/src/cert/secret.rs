@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::Failure;
 
-/// Mode bits that a file of secrets may not have: others may do nothing, its group may read.
-const TOO_OPEN: u32 = 0o027;
+/// Mode bits that a file of secrets, or of a key, may not have: others may do nothing, its group may read.
+pub(super) const TOO_OPEN: u32 = 0o027;
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use preview_core::clock::Wall;
 
 use super::Records;
 use crate::cert::Failure;
+use crate::cert::challenge::challenge_of;
 use crate::config::{Dns, DnsMode};
 
 /// Seconds for which it may be remembered that something is not there: a challenge must not wait for that.
@@ -185,11 +186,6 @@ impl Zone {
         }
         self.nodes.get(&encloser.prepend_label("*").ok()?)
     }
-}
-
-/// Where `name` (which may begin with `*.`) is proved.
-fn challenge_of(name: &str) -> String {
-    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
 }
 
 fn address(ip: IpAddr) -> RData {

@@ -15,7 +15,7 @@ use crate::cert::{Board, Report};
 use crate::dns::{Answered, Counts};
 
 /// What [`Report::state`] may say of certificates that the edge orders.
-const STATES: [&str; 13] = [
+const STATES: [&str; 12] = [
     "empty",
     "valid",
     "due",
@@ -26,7 +26,6 @@ const STATES: [&str; 13] = [
     "validating",
     "ready",
     "finalized",
-    "installed",
     "backoff",
     "parked",
 ];

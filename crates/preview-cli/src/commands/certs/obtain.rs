@@ -56,7 +56,6 @@ fn words(state: &str) -> &str {
         "validating" => "the authority looks for them",
         "ready" => "the names are proved",
         "finalized" => "the request is signed and sent",
-        "installed" => "the certificate is in force",
         other => other,
     }
 }

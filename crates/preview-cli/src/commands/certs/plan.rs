@@ -1,5 +1,7 @@
 //! `preview certs plan`: the DNS records to set.
 
+use std::net::IpAddr;
+
 use preview_edge::certs::{self, Plan, Wanted};
 
 use super::{config, told};
@@ -39,9 +41,9 @@ fn table(plan: &Plan) -> Vec<Vec<String>> {
     plan.records.iter().map(row).collect()
 }
 
-/// Lines of a zone file (RFC 1035 §5); what can be left out is commented out.
+/// Lines of a zone file (RFC 1035 §5); what can be left out, or is to be filled in, is commented out.
 fn bind(plan: &Plan) -> Vec<String> {
-    let mark = |it: &Wanted| if it.optional { ";" } else { "" };
+    let mark = |it: &Wanted| if it.optional || !is_known(it) { ";" } else { "" };
     let zone = plan.zone.as_deref();
     let names: Vec<String> =
         plan.records.iter().map(|it| format!("{}{}", mark(it), written(&it.name, zone))).collect();
@@ -55,6 +57,11 @@ fn bind(plan: &Plan) -> Vec<String> {
         lines.push(format!("{name:<width$} {:<4} IN {:<5} {value}", it.ttl, it.kind));
     }
     lines
+}
+
+/// Whether the value is one, and stands for no address that the operator has to know.
+fn is_known(it: &Wanted) -> bool {
+    !matches!(it.kind, "A" | "AAAA") || it.value.parse::<IpAddr>().is_ok()
 }
 
 /// The fields of a form: the name relative to the zone, `@` for the zone itself; whole where no zone was told.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use xtask::real::Zone;
 
-use super::world::{World, ZONE};
+use super::world::{World, ZONE, chmod};
 
 #[test]
 fn what_could_not_be_removed_is_removed_once_it_can_be_and_what_others_wrote_stays() {
@@ -25,6 +25,27 @@ fn what_could_not_be_removed_is_removed_once_it_can_be_and_what_others_wrote_sta
     assert_eq!(world.left(), ["of-another-client"]);
     assert_eq!(world.home.json(&["certs", "list"])["txt_leftover"], 0);
     assert_eq!(world.home.json(&["certs", "clean"])["removed"], 0, "there is nothing more to do");
+}
+
+#[test]
+fn a_trials_record_is_known_if_it_cannot_be_removed_or_the_check_is_killed() {
+    let world = World::new();
+    let hook = world.hook();
+    let deadly = format!("#!/bin/sh\n{} \"$@\"\n[ $1 = present ] && kill -9 $PPID\nexit 0\n", hook.display());
+    let deadly = world.home.write("deadly", &deadly);
+    chmod(&deadly, 0o700);
+    for (program, breaks) in [(&hook, true), (&deadly, false)] {
+        world.configure(&world.config_with(json!({ "solver": "exec", "exec": { "program": program } })));
+        let broken = breaks.then(|| world.home.write("broken", ""));
+        world.home.preview(&["certs", "check"]);
+        assert_eq!(world.left().len(), 1, "{program:?}");
+        assert_eq!(world.home.json(&["certs", "list"])["txt_leftover"], 1, "{program:?}");
+        if let Some(broken) = broken {
+            std::fs::remove_file(broken).expect("removed");
+        }
+        assert_eq!(world.home.json(&["certs", "clean"])["removed"], 1, "{program:?}");
+        assert_eq!(world.left(), Vec::<String>::new(), "{program:?}");
+    }
 }
 
 #[test]

@@ -10,9 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{Ca, Terms, problem};
 use crate::cert::Failure;
+use crate::cert::challenge::challenge_of;
 
-/// What the name of each challenge's record begins with (RFC 8555 §8.4).
-const LABEL: &str = "_acme-challenge.";
 /// How much longer than the first wait the waits between two looks may grow.
 const SLOWEST: u32 = 5;
 
@@ -52,7 +51,7 @@ pub(crate) struct Proof {
 impl Proof {
     /// Where the record belongs.
     pub(crate) fn fqdn(&self) -> String {
-        format!("{LABEL}{}", self.domain)
+        challenge_of(&self.domain)
     }
 }
 
@@ -261,7 +260,7 @@ async fn verdict(order: &mut instant_acme::Order, terms: &Terms) -> Result<Optio
         let state = authorization.refresh().await?;
         let domain = domain(state.identifier().identifier);
         if let Some(error) = state.challenges.iter().find_map(|challenge| challenge.error.as_ref()) {
-            return Ok(Some(problem::of_challenge(error, &format!("{LABEL}{domain}"), &domain, terms)));
+            return Ok(Some(problem::of_challenge(error, &challenge_of(&domain), &domain, terms)));
         }
     }
     Ok(None)

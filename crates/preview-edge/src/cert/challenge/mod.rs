@@ -47,6 +47,11 @@ pub(crate) trait Solver: Send + Sync {
     fn remove<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
+/// Where `name`, which may begin with `*.`, is proved (RFC 8555 §8.4).
+pub(crate) fn challenge_of(name: &str) -> String {
+    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
+}
+
 /// The solver that `acme` names; `records` are those of the DNS server that runs here, if one does.
 pub(crate) fn solver(acme: &Acme, records: Option<Arc<Records>>) -> Result<Box<dyn Solver>, Failure> {
     let timeout = acme.timers.http;

@@ -103,8 +103,9 @@ enum Phase {
     Seen,
     Validating,
     Ready,
+    /// What once was a phase of its own is downloaded again.
+    #[serde(alias = "installed")]
     Finalized,
-    Installed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -286,7 +287,6 @@ impl From<journal::Phase> for Phase {
             journal::Phase::Validating => Self::Validating,
             journal::Phase::Ready => Self::Ready,
             journal::Phase::Finalized => Self::Finalized,
-            journal::Phase::Installed => Self::Installed,
         }
     }
 }
@@ -301,7 +301,6 @@ impl From<Phase> for journal::Phase {
             Phase::Validating => Self::Validating,
             Phase::Ready => Self::Ready,
             Phase::Finalized => Self::Finalized,
-            Phase::Installed => Self::Installed,
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::state::{self, StateError};
 #[derive(Debug)]
 pub(crate) struct Dir {
     root: PathBuf,
-    /// Held while something is compared and written. Other processes are kept out by the lease.
+    /// Held while something is compared and written. Other processes are kept out by the lease; but for the graveyard,
+    /// which they may write too, by a lock of its own.
     writing: Mutex<()>,
 }
 
@@ -56,6 +57,8 @@ impl Vault for Dir {
     fn save(&self, item: &Item, content: &[u8], since: &Version) -> Result<Version, VaultError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let file = self.file(item, true)?;
+        let is_shared = *item == Item::Graveyard;
+        let _others = is_shared.then(|| state::wait_for_lock(&file.with_extension("lock"))).transpose()?;
         if version(state::read(&file)?.as_deref()) != *since {
             return Err(VaultError::Changed(item.clone()));
         }

@@ -3,10 +3,13 @@
 use data_encoding::BASE64URL_NOPAD;
 
 use super::names::Target;
-use super::{Checks, Finding};
+use super::{Checks, Failure, Finding};
 use crate::cert::challenge::{self, Record, Solver};
 use crate::cert::desk::blocking;
-use crate::config::Check;
+use crate::cert::journal::Buried;
+use crate::cert::vault::{Dir, VaultError};
+use crate::clock::wall;
+use crate::config::{self, Check};
 
 const CHECK: &str = "txt";
 
@@ -17,6 +20,11 @@ impl<T: FnMut(Finding)> Checks<'_, T> {
                 self.tell(Finding::ok(CHECK, "not tried: only the running edge can write to its DNS server"));
             }
             return;
+        }
+        if matches!(self.acme.solver, config::Solver::AcmeDns { .. }) {
+            let why =
+                "an acme-dns server removes nothing, and keeps two values: a third takes an order's place";
+            return self.tell(Finding::ok(CHECK, format!("not tried: {why}")));
         }
         let (acme, records) = (self.acme.clone(), self.server.as_ref().map(crate::dns::Server::records));
         let Ok(Ok(solver)) = blocking(move || challenge::solver(&acme, records)).await else {
@@ -35,13 +43,21 @@ impl<T: FnMut(Finding)> Checks<'_, T> {
 
     async fn once(&self, solver: &dyn Solver, target: &Target) -> Finding {
         let record = record(target);
-        if let Err(failure) = solver.present(&record).await {
-            // What failed may have been done all the same.
-            let _ = solver.remove(&record).await;
-            return Finding::fail(CHECK, &failure);
+        let buried = Buried { solver: solver.name().to_owned(), record: record.clone(), since: wall() };
+        // Whatever ends this process, the record is known: `preview certs clean`, or an edge, removes it.
+        if let Err(failure) = self.note(buried.clone(), |buried, vault| buried.add(vault)).await {
+            return Finding::warn(CHECK, &failure);
         }
-        let seen = self.lookup.seen(&record, self.acme.propagation, self.acme.timers.look).await;
-        let removed = solver.remove(&record).await;
+        let presented = solver.present(&record).await;
+        let seen = match &presented {
+            Ok(()) => self.lookup.seen(&record, self.acme.propagation, self.acme.timers.look).await,
+            Err(failure) => Err(failure.clone()),
+        };
+        // What failed may have been done all the same.
+        let mut removed = solver.remove(&record).await;
+        if removed.is_ok() {
+            removed = self.note(buried, |buried, vault| buried.forget(vault)).await;
+        }
         match (seen, removed) {
             (Ok(()), Ok(())) if self.acme.propagation.check == Check::Off => {
                 let detail = format!("{} was written and removed; nobody was asked for it", target.fqdn);
@@ -53,6 +69,15 @@ impl<T: FnMut(Finding)> Checks<'_, T> {
             (Err(failure), _) => Finding::fail(CHECK, &failure),
             (Ok(()), Err(failure)) => Finding::warn(CHECK, &failure),
         }
+    }
+
+    async fn note(
+        &self,
+        buried: Buried,
+        note: impl FnOnce(Buried, &Dir) -> Result<(), VaultError> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let vault = Dir::new(self.config.state_dir.clone());
+        Ok(blocking(move || note(buried, &vault)).await??)
     }
 }
 

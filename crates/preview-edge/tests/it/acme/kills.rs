@@ -4,6 +4,7 @@
 //! Each point is met once in the suite, and ten times in `cargo xtask soak`.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use xtask::count::count;
 use xtask::real::front::{Act, Resource, Run, When};
-use xtask::real::{Scratch, poll_for, tree};
+use xtask::real::{Scratch, dig, free_address, pebble, poll_for, tree};
 
 use super::edges::Shipped;
 use super::hook;
-use super::world::{CHALLENGE, PATIENCE, World};
+use super::world::{CHALLENGE, PATIENCE, Special, World};
 use crate::client::SOON;
 
 /// Microseconds that a write rests: several looks of a poll.
@@ -36,7 +37,7 @@ fn before_the_authority_hears_of_a_request() {
     ];
     let world = World::new();
     for (resource, number) in POINTS {
-        at_the_front(&world, resource, number, Act::Cut);
+        at_the_front(&world, &json!({}), resource, number, Act::Cut);
     }
 }
 
@@ -54,7 +55,22 @@ fn after_the_authoritys_answer_that_is_not_heard_any_more() {
     ];
     let world = World::new();
     for (resource, number) in POINTS {
-        at_the_front(&world, resource, number, Act::After);
+        at_the_front(&world, &json!({}), resource, number, Act::After);
+    }
+}
+
+#[test]
+fn with_the_built_in_server_whose_values_die_with_it() {
+    let own = free_address().expect("an address");
+    let settings = pebble::Settings { dns: Some((own, 53).into()), nonce_reject: 0, ..Default::default() };
+    let world = World::with(Special { pebble: settings, ..Special::default() });
+    let dns = json!({ "listen": [own], "mode": "zone", "a": [own], "rate": 1000 });
+    let acme = json!({ "solver": "builtin", "resolvers": [own], "dns": dns });
+    for resource in [Resource::NewOrder, Resource::Authorization] {
+        at_the_front(&world, &acme, resource, 1, Act::After);
+    }
+    for resource in [Resource::Challenge, Resource::Finalize, Resource::Certificate] {
+        at_the_front(&world, &acme, resource, 1, Act::Cut);
     }
 }
 
@@ -84,11 +100,11 @@ fn with_an_order_that_the_authority_forgets_before_the_next_start_its_record_is_
         let armed = world.scratch.write("armed", "").expect("written");
         let kill = format!("[ $1 = present ] && rm {} 2>/dev/null && kill -9 $PPID", armed.display());
         let hook = hook::updating(&world, "", &format!("{kill}\nexit 0"));
-        let Case { folder, mut edge, .. } = Case::begin(&world, hook, &[]);
+        let Case { dns, folder, mut edge, .. } = Case::begin(&world, hook, &[]);
         edge.process.wait(PATIENCE).expect("it is killed");
         poll_for("its record", SOON, || (!world.left().is_empty()).then_some(())).expect("it stands there");
         world.pebble.restart().expect("it starts again");
-        Case { world: &world, issued: 0, folder, edge }.ends_well("the authority restarted");
+        Case { world: &world, issued: 0, dns, folder, edge }.ends_well("the authority restarted");
     }
 }
 
@@ -108,7 +124,7 @@ fn after_each_durable_write() {
     }
 }
 
-fn at_the_front(world: &World, resource: Resource, number: usize, act: fn(Run) -> Act) {
+fn at_the_front(world: &World, acme: &Value, resource: Resource, number: usize, act: fn(Run) -> Act) {
     for _ in 0..rounds() {
         let pid = Arc::new(AtomicU32::new(0));
         let victim = Arc::clone(&pid);
@@ -118,7 +134,7 @@ fn at_the_front(world: &World, resource: Resource, number: usize, act: fn(Run) -
             tree::kill(pid.expect("it runs"));
         };
         world.front.on(resource, When::Nth(number), act(Box::new(kill)));
-        let case = Case::begin(world, json!({}), &[]);
+        let case = Case::begin(world, acme.clone(), &[]);
         pid.store(case.edge.process.pid(), Ordering::Relaxed);
         case.was_killed_and_ends_well(&format!("{resource:?} {number}"));
         world.front.clear();
@@ -129,6 +145,8 @@ fn at_the_front(world: &World, resource: Resource, number: usize, act: fn(Run) -
 struct Case<'w> {
     world: &'w World,
     issued: usize,
+    /// The name server where the records stand.
+    dns: Ipv4Addr,
     folder: Scratch,
     edge: Shipped,
 }
@@ -137,10 +155,12 @@ impl<'w> Case<'w> {
     /// Has a program order a certificate, which begins with an empty folder.
     fn begin(world: &'w World, acme: Value, under: &[&str]) -> Self {
         let folder = Scratch::new().expect("a folder");
+        let own = acme.pointer("/dns/listen/0").and_then(Value::as_str);
+        let dns = own.map_or(world.named.address, |own| own.parse().expect("an address"));
         let mut config = world.config_with(acme);
         config["edge"]["state_dir"] = json!(folder.join("edge"));
         let edge = Shipped::start(folder.path(), &config, under);
-        Self { world, issued: world.pebble.issued(), folder, edge }
+        Self { world, issued: world.pebble.issued(), dns, folder, edge }
     }
 
     /// Waits for its death, and for what a second one makes of what is left.
@@ -190,7 +210,8 @@ impl<'w> Case<'w> {
         poll_for("the end of the attempt", PATIENCE, || self.is_over().then_some(()))
             .unwrap_or_else(|error| panic!("{point}: {error}"));
         assert_eq!(self.world.pebble.issued() - self.issued, 1, "{point}: certificates issued");
-        assert_eq!(self.world.left(), [""; 0], "{point}: records left");
+        let left = dig::txt(self.dns, CHALLENGE).expect("it answers");
+        assert_eq!(left, [""; 0], "{point}: records left");
         for file in files(self.folder.path(), "txt-graveyard.json") {
             let text = std::fs::read_to_string(&file).expect("readable");
             assert!(!text.contains(CHALLENGE), "{point}: {text}");
