@@ -35,6 +35,7 @@ mod dns;
 mod ops;
 pub mod certs;
 mod state;
+mod again;
 mod clock;
 mod start;
 

@@ -186,7 +186,7 @@ fn control(
     let run = async move {
         let (progress, seen) = channel(watch::Progress::default());
         if let Some(keeper) = keeper {
-            tokio::spawn(keeper.keep());
+            tokio::spawn(keeper.keep(Arc::clone(&shared)));
         }
         tokio::spawn(doors.serve(facts));
         if shared.config.mode == Mode::Daemon {

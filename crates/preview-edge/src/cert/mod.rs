@@ -23,9 +23,11 @@ pub(crate) mod issuer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use preview_core::clock::Wall;
 use thiserror::Error;
+use tokio::time::sleep;
 
 pub use failure::Failure;
 pub use report::{Cause, Report};
@@ -34,10 +36,16 @@ pub(crate) use pair::{Names, Shown, provider};
 pub(crate) use report::{Ask, Board};
 pub(crate) use resolver::Resolver;
 
+use crate::again::again;
+use crate::clock::wall;
 use crate::config::{Config, TlsSource};
+use crate::shared::Shared;
 use crate::state::StateError;
 use issuer::Issuer;
 use watched::Watched;
+
+/// The rest after a fault of ours, before looking after certificates begins anew.
+const REST: Duration = Duration::from_secs(10);
 
 /// A certificate that cannot be shown.
 #[derive(Debug, Error)]
@@ -108,23 +116,54 @@ impl Keeper {
     /// The certificates that `config` says; an error is one to refuse the start with.
     pub(crate) fn start(config: &Config, now: Wall) -> Result<Self, CertError> {
         let (resolver, board) = (Arc::new(Resolver::default()), Arc::new(Board::default()));
-        let source = if let TlsSource::Acme(acme) = &config.tls {
-            let issuer = Issuer::start(config, acme, Arc::clone(&resolver), Arc::clone(&board), now)?;
-            Source::Ordered(Box::new(issuer))
-        } else {
-            let mut watched = Watched::start(config, now)?;
-            watched.tell(&resolver, &board, now);
-            Source::Watched(Box::new(watched))
-        };
+        let source = Source::begin(config, &resolver, &board, now)?;
         Ok(Self { source, resolver, board })
     }
 
-    /// Looks after them for ever.
-    pub(crate) async fn keep(self) {
+    /// Looks after them for ever. What clients are shown stays through a fault of ours on the way.
+    pub(crate) async fn keep(self, shared: Arc<Shared>) {
         let Self { source, resolver, board } = self;
-        match source {
-            Source::Watched(watched) => watched.keep(resolver, board).await,
-            Source::Ordered(issuer) => issuer.keep().await,
+        let mut source = Some(source);
+        let work = || {
+            let (shared, resolver, board) = (Arc::clone(&shared), Arc::clone(&resolver), Arc::clone(&board));
+            let begun = source.take();
+            async move {
+                let anew = || Source::begin(&shared.config, &resolver, &board, wall());
+                let mut begun = begun.map_or_else(anew, Ok);
+                while let Err(error) = &begun {
+                    tracing::error!(%error, "certificates cannot be looked after, it is tried again");
+                    sleep(REST).await;
+                    begun = anew();
+                }
+                if let Ok(source) = begun {
+                    source.keep(Arc::clone(&resolver), Arc::clone(&board)).await;
+                }
+            }
+        };
+        again("looking after certificates", REST, work).await;
+    }
+}
+
+impl Source {
+    fn begin(
+        config: &Config,
+        resolver: &Arc<Resolver>,
+        board: &Arc<Board>,
+        now: Wall,
+    ) -> Result<Self, CertError> {
+        if let TlsSource::Acme(acme) = &config.tls {
+            let issuer = Issuer::start(config, acme, Arc::clone(resolver), Arc::clone(board), now)?;
+            return Ok(Self::Ordered(Box::new(issuer)));
+        }
+        let mut watched = Watched::start(config, now)?;
+        watched.tell(resolver, board, now);
+        Ok(Self::Watched(Box::new(watched)))
+    }
+
+    async fn keep(self, resolver: Arc<Resolver>, board: Arc<Board>) {
+        match self {
+            Self::Watched(watched) => watched.keep(resolver, board).await,
+            Self::Ordered(issuer) => issuer.keep().await,
         }
     }
 }

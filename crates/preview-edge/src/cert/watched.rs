@@ -1,5 +1,6 @@
 //! Certificates that are only looked after: made here for rehearsal, or renewed by somebody else.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,11 +91,12 @@ impl Watched {
                 let is_new = self.look(now);
                 (self, is_new)
             });
-            let Ok((looking, is_new)) = look.await else {
-                tracing::error!("certificates are no longer looked after: looking for them panicked");
-                return;
+            let is_new;
+            (self, is_new) = match look.await {
+                Ok(looked) => looked,
+                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                Err(_) => return,
             };
-            self = looking;
             if is_new {
                 resolver.put_all(self.shown.clone());
             }

@@ -19,7 +19,7 @@ mod tests;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use preview_core::clock::Wall;
 use tokio::net::{TcpListener, UdpSocket};
@@ -31,6 +31,7 @@ pub(crate) use counts::{Answered, Counts};
 pub(crate) use message::Proto;
 pub(crate) use records::Records;
 
+use crate::again::again;
 use crate::cert::Failure;
 use crate::config::Dns;
 use bind::{Sockets, bind};
@@ -113,11 +114,11 @@ fn serving(sockets: Sockets, desk: Arc<Desk>, stop: CancellationToken) -> std::i
             let crowd = Arc::new(Crowd::default());
             for socket in udp {
                 let desk = Arc::clone(&desk);
-                tokio::spawn(again(move || serve::udp(Arc::clone(&socket), Arc::clone(&desk))));
+                tokio::spawn(unending(move || serve::udp(Arc::clone(&socket), Arc::clone(&desk))));
             }
             for socket in tcp {
                 let (desk, crowd) = (Arc::clone(&desk), Arc::clone(&crowd));
-                tokio::spawn(again(move || {
+                tokio::spawn(unending(move || {
                     tcp::tcp(Arc::clone(&socket), Arc::clone(&desk), Arc::clone(&crowd))
                 }));
             }
@@ -126,12 +127,7 @@ fn serving(sockets: Sockets, desk: Arc<Desk>, stop: CancellationToken) -> std::i
     })
 }
 
-/// Begins anew whenever a packet made it panic: nobody may end the service by asking.
-async fn again<F: Future<Output = ()> + Send + 'static>(serve: impl Fn() -> F) {
-    while let Err(error) = tokio::spawn(serve()).await {
-        if !error.is_panic() {
-            return;
-        }
-        tracing::error!(%error, "answering by DNS panicked and begins anew");
-    }
+/// Serves again after a packet made it panic: nobody may end the service by asking.
+async fn unending<F: Future<Output = ()> + Send + 'static>(serve: impl FnMut() -> F) {
+    again("answering by DNS", Duration::ZERO, serve).await;
 }

@@ -108,7 +108,7 @@ fn a_failure_before_anything_is_due_counts_for_nothing_when_it_is() {
     standing.ask_now(Some(&facts), &policy, at(DAY)).expect("budget");
     standing.failed(Whom::First, &down(), Some(&facts), &policy, at(DAY), 0);
     assert_eq!((standing.failures, standing.failing_since), (0, None));
-    let minute = at(DAY) + Duration::from_secs(60);
+    let minute = at(DAY) + Duration::from_mins(1);
     assert_eq!(standing.pause.as_ref().map(|pause| pause.until), Some(minute), "whoever asked is told");
     assert_eq!(standing.mend(Some(&facts), &policy, before(minute, Duration::from_secs(1))), Ok(false));
     assert_eq!(standing.mend(Some(&facts), &policy, minute), Ok(true));
