@@ -72,6 +72,7 @@ impl Exit {
             | Code::StoreReadonly
             | Code::StoreCorrupt
             | Code::UpstreamSlow
+            | Code::LoginUnreachable
             | Code::StoreFull
             | Code::CertTxtNotSeen
             | Code::CertTxtMismatch

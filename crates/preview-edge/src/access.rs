@@ -12,6 +12,7 @@ use preview_core::clock::Wall;
 use preview_core::grant::{Grant, GrantKeys};
 
 use crate::headers::names::{CLEAR_SITE_DATA, FETCH_SITE, SERVICE_WORKER, TOKEN};
+use crate::login::Entered;
 use crate::route::{Entry, Table};
 use crate::shared::Shared;
 
@@ -22,8 +23,8 @@ pub(crate) enum Entrance<'t> {
     Open(Admitted<'t>),
     /// A preflight that is answered here.
     Preflight,
-    /// The operator's endpoint decides, also where there is no attachment.
-    Ask(#[expect(dead_code, reason = "login mode is to read it")] Option<&'t Arc<Entry>>),
+    /// The operator's endpoint decides, also where there is no attachment; whom it lets in is let in so.
+    Ask(Option<Admitted<'t>>),
     /// Kept out.
     Closed(Denial),
 }
@@ -38,6 +39,8 @@ pub(crate) struct Admitted<'t> {
     pub(crate) shows_token: bool,
     /// The cookies to set in its answer, if any.
     pub(crate) hand_over: Option<HandOver>,
+    /// Who it is, if the operator's endpoint said so.
+    pub(crate) login: Option<Entered>,
 }
 
 /// What hands a grant to a browser.
@@ -106,9 +109,20 @@ pub(crate) fn decide<'t>(
     let is_sibling =
         |host: &str, session: &_| table.routes.find(host).is_some_and(|it| it.route.session == *session);
     let route = entry.map(|entry| &entry.route);
+    let shows_token =
+        |entry: &Entry| query.as_ref().is_some_and(|query| entry.route.is_opened_by(&query.token, now));
     let pass = match (policy.decide(route, &visit, &held, is_sibling, now), entry) {
         (Decision::Preflight, _) => return Entrance::Preflight,
-        (Decision::Ask, _) => return Entrance::Ask(entry),
+        (Decision::Ask, Some(entry)) => {
+            let shows_token = shows_token(entry);
+            let admitted = Admitted { entry, authenticated: true, shows_token, hand_over: None, login: None };
+            return Entrance::Ask(Some(admitted));
+        }
+        // Of names that are not ours no login is to make URLs.
+        (Decision::Ask, None) if !policy.template.could_render(host) => {
+            return Entrance::Closed(Denial::Unknown);
+        }
+        (Decision::Ask, None) => return Entrance::Ask(None),
         (Decision::Refuse(denial), _) => return Entrance::Closed(denial),
         (Decision::Allow(pass), Some(entry)) => (entry, pass),
         (Decision::Exchange(grant), Some(entry)) => {
@@ -118,19 +132,25 @@ pub(crate) fn decide<'t>(
                 clears,
                 ..it
             });
-            return Entrance::Open(Admitted { entry, authenticated: true, shows_token: true, hand_over });
+            return Entrance::Open(Admitted {
+                entry,
+                authenticated: true,
+                shows_token: true,
+                hand_over,
+                login: None,
+            });
         }
         (Decision::Allow(_) | Decision::Exchange(_), None) => return Entrance::Closed(Denial::Unknown),
     };
     let (entry, pass) = pass;
-    let shows_token = query.is_some_and(|query| entry.route.is_opened_by(&query.token, now));
+    let shows_token = shows_token(entry);
     let (authenticated, renewed) = match pass {
         Pass::Open => (false, None),
         Pass::Token => (true, None),
         Pass::Granted(renewed) => (true, renewed),
     };
     let hand_over = renewed.and_then(|grant| HandOver::of(shared, table, host, &grant));
-    Entrance::Open(Admitted { entry, authenticated, shows_token, hand_over })
+    Entrance::Open(Admitted { entry, authenticated, shows_token, hand_over, login: None })
 }
 
 impl HandOver {

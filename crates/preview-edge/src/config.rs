@@ -2,6 +2,7 @@
 
 mod listen;
 mod acme;
+mod login;
 mod settings;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use acme::{
     Solver, Timers, TsigAlgorithm,
 };
 pub use listen::{InvalidListen, Listen, ListenHost};
+pub use login::Login;
 
 /// All that the edge is told.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub access: AccessPolicy,
     /// What happens to the token in a URL.
     pub handoff: Handoff,
+    /// What is asked of the endpoint that says who is let in, and passed on of its answer.
+    pub login: Login,
     /// What visitors of public previews are told first.
     pub notice: Option<Notice>,
     /// Where certificates come from, if HTTPS is served.
@@ -66,7 +70,8 @@ pub struct Config {
 pub enum Mode {
     /// The daemon's route feed.
     Daemon,
-    /// The port in the host name (the seed's nginx semantics); needs [`preview_core::access::AccessMode::Open`].
+    /// The port in the host name (the seed's nginx semantics); needs another
+    /// [`AccessMode`](preview_core::access::AccessMode) than `Token`.
     Static,
 }
 
@@ -149,6 +154,8 @@ pub struct Times {
     pub tunnel_idle: Duration,
     /// How long requests under way may take after the edge was told to stop.
     pub drain: Duration,
+    /// For the whole answer of the endpoint that says who is let in.
+    pub login: Duration,
     /// How often activity is reported.
     pub report: Duration,
 }
@@ -177,6 +184,7 @@ impl Default for Times {
             first_byte: Duration::from_mins(1),
             tunnel_idle: Duration::from_hours(24),
             drain: Duration::from_secs(30),
+            login: Duration::from_secs(5),
             report: Duration::from_secs(5),
         }
     }

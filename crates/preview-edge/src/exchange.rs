@@ -31,6 +31,7 @@ const WE: HeaderValue = HeaderValue::from_static(concat!("preview/", env!("CARGO
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    connector: HttpsConnector<HttpConnector>,
     scheme: &'static str,
     timeout: Duration,
 }
@@ -106,11 +107,12 @@ impl Http {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Ok(Self { client, scheme, timeout })
+        Ok(Self { client: client(connector.clone()), connector, scheme, timeout })
+    }
+
+    /// The same with connections of its own, which are driven by the runtime that opens them.
+    pub(crate) fn apart(&self) -> Self {
+        Self { client: client(self.connector.clone()), ..self.clone() }
     }
 
     /// Asks once. Any answer is one, whatever its status; a redirect too.
@@ -120,7 +122,7 @@ impl Http {
         if request.uri().scheme_str() != Some(self.scheme) {
             return Err(failed(HttpProblem::Scheme(self.scheme)));
         }
-        request.headers_mut().insert(USER_AGENT, WE);
+        request.headers_mut().entry(USER_AGENT).or_insert(WE);
         let exchange = async {
             let answer = self.client.request(request.map(Full::new)).await;
             let (head, body) = answer.map_err(|error| judge(&error))?.into_parts();
@@ -131,6 +133,11 @@ impl Http {
         let answer = tokio::time::timeout(self.timeout, exchange).await;
         answer.unwrap_or(Err(HttpProblem::TimedOut(self.timeout))).map_err(failed)
     }
+}
+
+fn client(connector: HttpsConnector<HttpConnector>) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector)
 }
 
 fn from_file(file: &Path) -> Result<RootCertStore, Failure> {

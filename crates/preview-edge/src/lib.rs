@@ -19,6 +19,7 @@ mod deadline;
 mod request;
 mod route;
 mod access;
+mod login;
 mod headers;
 mod upstream;
 mod owner;

@@ -23,13 +23,16 @@ use crate::activity::{Periods, uptime};
 use crate::body::Body;
 use crate::clock;
 use crate::config::{Config, Handoff};
+use crate::exchange::Http;
 use crate::headers::cookies::Jar;
 use crate::headers::forwarded::Via;
 use crate::headers::framing::Framing;
 use crate::headers::value;
+use crate::login::{self, Entered, Login, Verdict};
 use crate::notice;
 use crate::page::{self, Answer};
 use crate::shared::{Conn, Shared};
+use crate::start::StartError;
 use crate::upstream::Pools;
 use head::{BadHead, Head, host_of, is_navigation};
 use quota::Misses;
@@ -45,21 +48,25 @@ pub(crate) struct Global {
     /// The port of https URLs, where plain HTTP is sent to HTTPS.
     https_port: Option<u16>,
     threads: AtomicUsize,
+    /// What each thread's client for the login endpoint is made like.
+    login: Option<Http>,
 }
 
 /// What the request path keeps for one thread.
 pub(crate) struct Local {
     pub(crate) pools: Rc<Pools>,
+    /// Whom the operator's endpoint lets in, where it is asked.
+    login: Option<Login>,
     /// Where this thread counts activity.
     slot: usize,
 }
 
 impl Global {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let https = config.https.filter(|_| config.redirect_http).map(|listen| listen.port);
         let template_port =
             config.template.public_port().filter(|_| config.template.scheme() == Scheme::Https);
-        Self {
+        Ok(Self {
             jar: Jar::of(&config.template),
             framing: Framing::of(&config.access.app_origins),
             notice: config.notice.as_ref().map(|it| page::Notice::of(it, &config.template)),
@@ -67,14 +74,16 @@ impl Global {
             periods: Periods::new(),
             https_port: https.map(|port| template_port.map_or(port, preview_core::ports::Port::get)),
             threads: AtomicUsize::new(0),
-        }
+            login: Login::client(config)?,
+        })
     }
 }
 
 impl Local {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let slot = shared.global.threads.fetch_add(1, Ordering::Relaxed);
-        Self { pools: Pools::new(slot, shared.config.times.tunnel_idle), slot }
+        let login = shared.global.login.as_ref().and_then(|client| Login::new(&shared.config, client));
+        Self { pools: Pools::new(slot, shared.config.times.tunnel_idle), login, slot }
     }
 }
 
@@ -137,7 +146,19 @@ async fn answer(
         match access::decide(shared, &table, opened, &host, asked, request.headers(), clock::wall()) {
             Entrance::Open(admitted) => admitted,
             Entrance::Preflight => return Ok(page::preflight(request.headers())),
-            Entrance::Ask(_) => return Err(refuse(shared, &via, Denial::Unauthorized, now)),
+            Entrance::Ask(admitted) => {
+                let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+                let asked =
+                    login::Asked { method, uri, headers, host: &host, authority: &authority, via: &via };
+                match enter(conn, &asked, head.kind, now).await? {
+                    // What is not there is told only to those who were let in.
+                    Ok(login) => {
+                        let lasted = admitted.filter(|it| !it.entry.computed.ended().is_cancelled());
+                        Admitted { login: Some(login), ..lasted.ok_or(Answer::Uniform)? }
+                    }
+                    Err(turned) => return Ok(turned),
+                }
+            }
             Entrance::Closed(denial) => return Err(refuse(shared, &via, denial, now)),
         };
     count(conn, &admitted, &request, &via, now)?;
@@ -154,6 +175,24 @@ async fn answer(
     let mut response = forwarded.unwrap_or_else(|answer| answer.response(wants_page));
     hand_over(admitted, response.headers_mut());
     Ok(response)
+}
+
+/// Asks the operator's endpoint. Whom it keeps out is told so, or where to log in; too often counts as ever.
+async fn enter(
+    conn: &Conn,
+    asked: &login::Asked<'_>,
+    kind: VisitKind,
+    now: Duration,
+) -> Result<Result<Entered, Response<Body>>, Answer> {
+    let login = conn.thread.local.login.as_ref().ok_or(Answer::LoginUnreachable)?;
+    match &*login.judge(asked, now).await {
+        Verdict::In(entered) => Ok(Ok(entered.clone())),
+        Verdict::Silent => Err(Answer::LoginUnreachable),
+        Verdict::Out(turned) => match conn.thread.shared.global.misses.count(asked.via.client, now) {
+            Some(wait) => Err(Answer::TooMany(wait)),
+            None => Ok(Err(turned.response(kind, asked.headers))),
+        },
+    }
 }
 
 /// What somebody is told who is kept out. Those who are so too often are told to wait, whatever they asked for.
@@ -186,6 +225,9 @@ fn count(
 }
 
 fn hand_over(admitted: Admitted<'_>, headers: &mut HeaderMap) {
+    if let Some(login) = &admitted.login {
+        login.hand_over(headers);
+    }
     if let Some(hand_over) = admitted.hand_over {
         hand_over.apply(headers);
     }

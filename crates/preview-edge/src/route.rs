@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use preview_core::access::AccessMode;
 use preview_core::attachment::Visibility;
 use preview_core::grant::GrantKeys;
 use preview_core::id::{AttachmentId, Name, NodeId, SessionId, UserId};
@@ -140,7 +141,11 @@ fn route_to_port(config: &Config, port: Port) -> Option<Route> {
         owner: RouteOwner { uid: 0, inode: 0, cgroup: None },
         policy: HostPolicy::Preserve,
         state: ServerState::Live,
-        visibility: Visibility::Public,
+        // Whoever is to be asked by an endpoint is, of every port.
+        visibility: match config.access.mode {
+            AccessMode::Forward => Visibility::Private,
+            AccessMode::Open | AccessMode::Token => Visibility::Public,
+        },
         shares: Shares::default(),
         tokens: Tokens::new(TokenDigest::from_bytes([0; 32])),
         epoch: 0,

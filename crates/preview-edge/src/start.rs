@@ -52,6 +52,9 @@ pub enum StartError {
     /// TLS cannot be spoken.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// The endpoint that says who is let in cannot be asked.
+    #[error("access.forward_url cannot be asked: {0}")]
+    Login(String),
     /// The system gives no threads.
     #[error("threads cannot be started")]
     Threads(#[source] io::Error),
@@ -155,7 +158,7 @@ fn bind(listen: Option<Listen>, threads: usize) -> Result<Bound, BindError> {
     listen.map_or_else(|| Ok(Bound::nowhere(threads)), |listen| listen::bind(listen, threads))
 }
 
-fn share(config: Config, certificate: Option<Arc<crate::cert::Resolver>>) -> Result<Shared, StateError> {
+fn share(config: Config, certificate: Option<Arc<crate::cert::Resolver>>) -> Result<Shared, StartError> {
     let table = match config.mode {
         Mode::Daemon => watch::load(&config.state_dir)?,
         Mode::Static => Table::of_ports(&config),
@@ -168,7 +171,7 @@ fn share(config: Config, certificate: Option<Arc<crate::cert::Resolver>>) -> Res
         daemon,
         connections: Connections::new(limits.connections, limits.per_client, config.trusted_proxies.clone()),
         certificate,
-        global: Global::new(&config),
+        global: Global::new(&config)?,
         config,
     })
 }

@@ -3,3 +3,4 @@
 mod servers;
 mod stage;
 mod recovery;
+mod login;

@@ -124,6 +124,9 @@ codes! {
     DaemonUnreachable "daemon_unreachable" 503
         "The daemon does not answer."
         "Start it: preview-daemon, `preview up` or `systemctl start preview-daemon`.";
+    LoginUnreachable "login_unreachable" 503
+        "The endpoint that says who is let in does not answer, or not as it should: nobody is let in meanwhile."
+        "See that the endpoint of access.forward_url runs and answers 2xx, 401, 403 or a redirect; the edge's log says what it got.";
     CertTxtNotSeen "cert_txt_not_seen" 503
         "A name server does not show the challenge's TXT record that was written."
         "See which name server the message names: does it serve this zone, is it notified of changes?";

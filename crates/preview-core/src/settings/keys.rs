@@ -70,7 +70,11 @@ keys! {
     "visibility.max" Kind::Choice(&["private", "public"]), "public", "The widest visibility that may be asked for.";
     "visibility.notice" Kind::Flag, "false", "Whether public previews first tell visitors what they are.";
     "visibility.contact" Kind::OptionalText, "", "Who runs the previews and how to be reached, as that notice says it.";
-    "access.mode" Kind::Choice(&["open", "token"]), "token", "Who is let in: everybody, or who holds a token or grant.";
+    "access.mode" Kind::Choice(&["open", "token", "forward"]), "token", "Who is let in: everybody, who holds a token or grant, or whom the endpoint of access.forward_url lets in.";
+    "access.forward_url" Kind::OptionalText, "", "The endpoint that says who is let in, http or https; needed by access.mode forward.";
+    "access.forward_headers" Kind::List, "X-Auth-Request-User,X-Auth-Request-Email,X-Auth-Request-Groups,Remote-User,Remote-Email,Remote-Groups,Remote-Name", "Headers of its answer that dev servers are passed; what browsers send under these names is dropped in every mode.";
+    "access.forward_cookies" Kind::List, "_oauth2_proxy,authelia_session,authentik_proxy_", "Beginnings of the names of its cookies, which dev servers are not passed.";
+    "access.forward_cache" Kind::Duration(0, 3_600), "5s", "How long its yes holds for the same cookies, authorization and host; 0: it is asked each time.";
     "access.handoff" Kind::Choice(&["pass", "strip"]), "pass", "Whether a URL's token goes on to the dev server or is stripped.";
     "access.grant_life" Kind::Duration(60, 30 * DAY), "8h", "How long a browser stays in without using it.";
     "access.app_origins" Kind::List, "", "Origins of the agent's app: they may embed and call previews.";
@@ -86,7 +90,7 @@ keys! {
     "edge.http" Kind::OptionalText, "localhost:8080", "Where plain HTTP is served; localhost is both loopbacks.";
     "edge.https" Kind::OptionalText, "", "Where HTTPS is served.";
     "edge.redirect_http" Kind::Flag, "true", "Whether plain HTTP is sent to HTTPS where that is on.";
-    "edge.mode" Kind::Choice(&["daemon", "static"]), "daemon", "Routes from the daemon, or the port in the host name (needs access.mode open).";
+    "edge.mode" Kind::Choice(&["daemon", "static"]), "daemon", "Routes from the daemon, or the port in the host name (needs access.mode open or forward).";
     "edge.daemon" Kind::Text, "unix", "Where the daemon is: unix (edge.sock of this host), or the path of its edge.sock.";
     "edge.daemon_host" Kind::OptionalText, "", "The host name under which the daemon's API is reached through the edge.";
     "edge.state_dir" Kind::OptionalText, "", "The edge's own state; null: edge below state_dir.";

@@ -86,7 +86,7 @@ fn an_error_names_place_key_and_what_is_allowed() {
         ),
         (
             "web_preview:\n  access: { mode: forwrad }\n",
-            "c.yaml:2:13: `access.mode` is \"forwrad\", must be one of open, token",
+            "c.yaml:2:13: `access.mode` is \"forwrad\", must be one of open, token, forward",
         ),
         ("- a\n", "c.yaml:1:1: the file must be a map with the key `web_preview`"),
     ];

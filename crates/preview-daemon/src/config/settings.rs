@@ -65,6 +65,7 @@ impl Config {
             access: AccessPolicy {
                 mode: match settings.text("access.mode") {
                     Some("open") => AccessMode::Open,
+                    Some("forward") => AccessMode::Forward,
                     _ => AccessMode::Token,
                 },
                 app_origins: settings.list("access.app_origins").to_vec(),

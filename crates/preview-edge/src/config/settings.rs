@@ -10,6 +10,7 @@ use preview_core::settings::{Origin, Settings, SettingsError};
 use preview_core::template::UrlTemplate;
 
 use super::acme;
+use super::login;
 use super::{Config, Handoff, Limits, Listen, Metrics, Mode, Notice, Solver, Times, TlsSource};
 
 impl Config {
@@ -52,6 +53,7 @@ impl Config {
                 Some("strip") => Handoff::Strip,
                 _ => Handoff::Pass,
             },
+            login: login::from_settings(settings)?,
             notice: settings
                 .flag("visibility.notice")
                 .then(|| Notice { contact: settings.text("visibility.contact").map(str::to_owned) }),
@@ -69,6 +71,7 @@ fn access(settings: &Settings, template: &UrlTemplate) -> AccessPolicy {
     AccessPolicy {
         mode: match settings.text("access.mode") {
             Some("open") => AccessMode::Open,
+            Some("forward") => AccessMode::Forward,
             _ => AccessMode::Token,
         },
         app_origins: settings.list("access.app_origins").to_vec(),
@@ -79,10 +82,10 @@ fn access(settings: &Settings, template: &UrlTemplate) -> AccessPolicy {
 
 fn mode(settings: &Settings, access: &AccessPolicy) -> Result<Mode, SettingsError> {
     match (settings.text("edge.mode"), access.mode) {
-        (Some("static"), AccessMode::Open) => Ok(Mode::Static),
+        (Some("static"), AccessMode::Open | AccessMode::Forward) => Ok(Mode::Static),
         (Some("static"), AccessMode::Token) => Err(settings.impossible(
             "edge.mode",
-            "daemon, unless access.mode is open: without a daemon nobody knows tokens",
+            "daemon, unless access.mode is open or forward: without a daemon nobody knows tokens",
         )),
         _ => Ok(Mode::Daemon),
     }
@@ -231,11 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn static_mode_needs_open_access() {
+    fn static_mode_needs_open_access_or_a_login() {
         let text = config("edge: { mode: static }").expect_err("tokens").to_string();
         assert!(text.contains("edge.mode") && text.contains("access.mode"), "{text}");
-        let config = config("edge: { mode: static }\n  access: { mode: open }").expect("valid");
-        assert_eq!(config.mode, Mode::Static);
+        for access in ["mode: open", "mode: forward, forward_url: \"http://127.0.0.1:4180/\""] {
+            let config = config(&format!("edge: {{ mode: static }}\n  access: {{ {access} }}"));
+            assert_eq!(config.expect("valid").mode, Mode::Static);
+        }
     }
 
     #[test]

@@ -94,6 +94,35 @@ pub(crate) fn forward(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes cookies whose names begin so out of a request.
+pub(crate) fn withhold(headers: &mut HeaderMap, beginnings: &[String]) {
+    if beginnings.is_empty() || !pairs(headers).any(|pair| begins(pair, beginnings)) {
+        return;
+    }
+    let kept: Vec<&[u8]> = pairs(headers).filter(|pair| !begins(pair, beginnings)).collect();
+    match HeaderValue::from_bytes(&kept.join(&b"; "[..])) {
+        Ok(joined) if !joined.is_empty() => _ = headers.insert(COOKIE, joined),
+        _ => _ = headers.remove(COOKIE),
+    }
+}
+
+/// Takes cookies whose names begin so out of a dev server's answer.
+pub(crate) fn refuse(headers: &mut HeaderMap, beginnings: &[String]) {
+    let is_refused = |cookie: &HeaderValue| {
+        let pair = cookie.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        // A cookie without a name is sent as its value alone, which may look like one with a name.
+        begins(pair, beginnings) || begins(pair.strip_prefix(b"=").unwrap_or_default(), beginnings)
+    };
+    if !headers.get_all(SET_COOKIE).iter().any(is_refused) {
+        return;
+    }
+    let given: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    for cookie in given.into_iter().filter(|cookie| !is_refused(cookie)) {
+        headers.append(SET_COOKIE, cookie);
+    }
+}
+
 /// Makes the cookies that a dev server sets the preview's own: of this host alone, none of ours, and, `embedded` in
 /// a page of another site, such as a browser keeps there.
 pub(crate) fn localise(headers: &mut HeaderMap, embedded: bool) {
@@ -150,6 +179,14 @@ fn name_of(pair: &[u8]) -> &[u8] {
     pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii()
 }
 
+/// Browsers compare the names that have a meaning in any case (RFC 6265bis §5.4), so we do with all.
+fn begins(pair: &[u8], beginnings: &[String]) -> bool {
+    let name = name_of(pair);
+    beginnings.iter().any(|beginning| {
+        name.get(..beginning.len()).is_some_and(|it| it.eq_ignore_ascii_case(beginning.as_bytes()))
+    })
+}
+
 fn is_own(name: &[u8]) -> bool {
     let grants = GrantCookie::ALL.iter().map(|own| own.name());
     grants.chain(SeenCookie::ALL.iter().map(|own| own.name())).any(|own| own.as_bytes() == name)
@@ -158,6 +195,31 @@ fn is_own(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_of_the_login_neither_go_to_a_dev_server_nor_come_from_it() {
+        let login = ["_oauth2_proxy".to_owned(), "session".to_owned()];
+        for (given, forwarded) in [
+            (&["a=1; _oauth2_proxy=x; _oauth2_proxy_0=y; SESSION=z; b=2"][..], Some("a=1; b=2")),
+            (&["_oauth2_proxy_csrf=x"], None),
+            (&["a=1", "session=x"], Some("a=1")),
+            (&["my_session=x; =session=y"], Some("my_session=x; =session=y")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for cookie in given {
+                headers.append(COOKIE, HeaderValue::from_static(cookie));
+            }
+            withhold(&mut headers, &login);
+            assert_eq!(headers.get(COOKIE).map(|it| it.to_str().expect("text")), forwarded, "{given:?}");
+        }
+        let mut headers = HeaderMap::new();
+        for cookie in ["a=1; Path=/", "_oauth2_proxy=evil; Path=/", "=session=evil", "b=2"] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        refuse(&mut headers, &login);
+        let left: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; Path=/", "b=2"]);
+    }
 
     #[test]
     fn our_cookies_never_reach_a_dev_server() {

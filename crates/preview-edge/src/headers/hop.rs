@@ -65,6 +65,15 @@ pub(crate) fn drop_spoofed(headers: &mut HeaderMap, keeps: &[HeaderName]) {
     }
 }
 
+/// Drops every header of these names, an underscore counting as a hyphen.
+pub(crate) fn drop_named(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let is_named = |name: &HeaderName| names.iter().any(|known| is_written(name.as_str(), known.as_str()));
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_named(name)).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
 fn is_spoofed(name: &str) -> bool {
     // Few names begin so, and these alone are looked at closely.
     let suspect = matches!(name.as_bytes().first(), Some(b'x' | b'p' | b'f'));

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::headers::value;
 
 /// What a page says: what happened, why, and what to do next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
     title: &'static str,
     cause: &'static str,
@@ -63,6 +63,30 @@ pub(super) const GRANT_EXPIRED: Text = Text {
     cause: "This browser was let in before, but that was some time ago, or access was taken back.",
     cure: "Ask for a fresh link and open it.",
     code: "grant_expired",
+};
+pub(super) const LOGIN_NEEDED: Text = Text {
+    title: "Log in first",
+    cause: "This preview is for people who are logged in, and this browser is not.",
+    cure: "Log in where you do so for your other tools, then load this page again.",
+    code: "unauthorized",
+};
+pub(super) const LOGIN_IN_TAB: Text = Text {
+    title: "Log in to see this preview",
+    cause: "The login needs a tab of its own: within another page it could not remember you.",
+    cure: "Once you are logged in there, come back and load this one again.",
+    code: "unauthorized",
+};
+pub(super) const NOT_ALLOWED: Text = Text {
+    title: "You may not see this preview",
+    cause: "You are logged in, but not as somebody whom it is for.",
+    cure: "Ask whoever runs the previews to let you in, or whose preview it is for a link.",
+    code: "forbidden",
+};
+pub(super) const LOGIN_UNREACHABLE: Text = Text {
+    title: "The login does not answer",
+    cause: "The service that says who is let in is not to be reached, so nobody is let in for now.",
+    cure: "Load this page again in a moment. If you run this service: its log says what the login answered.",
+    code: "login_unreachable",
 };
 pub(super) const ORIGIN_REFUSED: Text = Text {
     title: "Refused",
@@ -166,8 +190,15 @@ pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
     let (policy, refresh, bar) =
         if waits { (&POLICIES.waiting, REFRESH, BAR) } else { (&POLICIES.still, "", "") };
     let script = if waits { format!("<script>{SCRIPT}</script>\n") } else { String::new() };
+    // To itself, in a tab: there the login finds its own cookies, and the app around the frame stays.
+    let links = if text == LOGIN_IN_TAB {
+        "<p class=\"links\"><a class=\"button\" href=\"\" target=\"_blank\" rel=\"noopener\">Log in in a new \
+         tab</a> <a href=\"\">Load again</a></p>\n"
+    } else {
+        ""
+    };
     let main = format!(
-        "{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n\
+        "{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n{links}\
          <p class=\"code\">Code: <code>{code}</code></p>\n"
     );
     (whole(title, refresh, &main, &script).into(), policy.clone())
@@ -222,6 +253,10 @@ mod tests {
             SLOW,
             UNAUTHORIZED,
             GRANT_EXPIRED,
+            LOGIN_NEEDED,
+            LOGIN_IN_TAB,
+            NOT_ALLOWED,
+            LOGIN_UNREACHABLE,
             ORIGIN_REFUSED,
             READ_ONLY,
             SERVICE_WORKER,

@@ -39,6 +39,14 @@ pub(crate) enum Answer {
     Unauthorized,
     /// 401: the grant has ended.
     GrantExpired,
+    /// 401: the operator's login has not let it in, and says no place to log in at.
+    LoginNeeded,
+    /// 401 in a frame: the login is for a tab.
+    LoginInTab,
+    /// 403: the operator's login knows who it is, and does not let it in.
+    NotAllowed,
+    /// 503: the operator's login does not say who is let in.
+    LoginUnreachable,
     /// 403: a page of another origin asks.
     OriginRefused,
     /// 403: the link lets only look.
@@ -84,6 +92,7 @@ impl Answer {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
                 headers.insert(WAITING, HeaderValue::from_static("1"));
             }
+            Self::LoginUnreachable => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
             Self::DaemonUnreachable => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("2")),
             Self::Malformed => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
             _ => {}
@@ -98,12 +107,18 @@ impl Answer {
     const fn status(self) -> StatusCode {
         match self {
             Self::Uniform | Self::NotHttp => StatusCode::BAD_GATEWAY,
-            Self::Waiting | Self::WaitingForOwner | Self::DaemonUnreachable | Self::CertPending => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Waiting
+            | Self::WaitingForOwner
+            | Self::LoginUnreachable
+            | Self::DaemonUnreachable
+            | Self::CertPending => StatusCode::SERVICE_UNAVAILABLE,
             Self::Slow | Self::DaemonSlow => StatusCode::GATEWAY_TIMEOUT,
-            Self::Unauthorized | Self::GrantExpired => StatusCode::UNAUTHORIZED,
-            Self::OriginRefused | Self::ReadOnly | Self::ServiceWorker => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::GrantExpired | Self::LoginNeeded | Self::LoginInTab => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::OriginRefused | Self::ReadOnly | Self::ServiceWorker | Self::NotAllowed => {
+                StatusCode::FORBIDDEN
+            }
             Self::Gone => StatusCode::GONE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -122,6 +137,10 @@ impl Answer {
             Self::Slow => html::SLOW,
             Self::Unauthorized => html::UNAUTHORIZED,
             Self::GrantExpired => html::GRANT_EXPIRED,
+            Self::LoginNeeded => html::LOGIN_NEEDED,
+            Self::LoginInTab => html::LOGIN_IN_TAB,
+            Self::NotAllowed => html::NOT_ALLOWED,
+            Self::LoginUnreachable => html::LOGIN_UNREACHABLE,
             Self::OriginRefused => html::ORIGIN_REFUSED,
             Self::ReadOnly => html::READ_ONLY,
             Self::ServiceWorker => html::SERVICE_WORKER,
@@ -154,6 +173,15 @@ pub(crate) fn without_token(location: HeaderValue) -> Response<Body> {
     headers.insert(LOCATION, location);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     hide_token(headers);
+    response
+}
+
+/// 302 to the operator's login, with what that has the browser keep meanwhile.
+pub(crate) fn to_login(location: HeaderValue, cookies: &[HeaderValue]) -> Response<Body> {
+    let mut response = without_token(location);
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
     response
 }
 

@@ -19,6 +19,7 @@ use crate::headers::forwarded::{Asked, Via};
 use crate::headers::request::is_embedded;
 use crate::headers::response::Asking;
 use crate::headers::{self, value};
+use crate::login;
 use crate::owner::OwnerRefused;
 use crate::page::Answer;
 use crate::shared::Conn;
@@ -53,10 +54,15 @@ pub(super) async fn to_dev_server(
     let port = if is_public_name { origins.public_port.clone() } else { port(authority, via) };
     let forwarded = forwarded(conn, via, authority);
     let asked = Asked { authority, port: &port, forwarded: &forwarded };
+    login::clean_request(request.headers_mut(), &shared.config);
     headers::request::to_dev_server(request.headers_mut(), policy, origins, via, &asked, is_upgrade);
+    if let Some(login) = &admitted.login {
+        login.introduce(request.headers_mut());
+    }
     let sent = pass(request, conn, Target::DevServer(entry), is_upgrade).await;
     let mut response = sent.map_err(|failure| dev_server_failed(conn, admitted, &failure))?;
     let switched = switching(&mut response);
+    login::clean_answer(response.headers_mut(), &shared.config);
     headers::response::from_dev_server(
         response.headers_mut(),
         policy,

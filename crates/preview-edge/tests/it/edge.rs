@@ -8,7 +8,7 @@ use std::time::Duration;
 use preview_core::access::{AccessMode, AccessPolicy};
 use preview_core::ports::PortPolicy;
 use preview_core::template::UrlTemplate;
-use preview_edge::config::{Config, Handoff, Limits, Mode, Times, TlsSource};
+use preview_edge::config::{Config, Handoff, Limits, Login, Mode, Times, TlsSource};
 use preview_edge::{Running, StartError};
 use xtask::real::{Process, Scratch, bin, free_port_outside};
 
@@ -49,6 +49,7 @@ pub(crate) fn config(scratch: &Scratch) -> Config {
         template,
         handoff: Handoff::Pass,
         notice: None,
+        login: Login::default(),
         tls: TlsSource::SelfSigned,
         trusted_proxies: Vec::new(),
         limits: Limits::default(),
