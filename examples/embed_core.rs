@@ -118,7 +118,7 @@ impl Previews {
         getrandom::fill(&mut entropy.id).expect("the kernel has randomness");
         getrandom::fill(&mut entropy.token).expect("the kernel has randomness");
         let now = Now { wall: wall().unwrap_or_default(), tick: Tick::new(self.started.elapsed()) };
-        Context { rules: self.rules.clone(), by: Authority::Admin, now, entropy }
+        Context { rules: self.rules.clone(), by: Authority::Admin, asked: "embed_core".into(), now, entropy }
     }
 }
 
