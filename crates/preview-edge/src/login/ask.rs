@@ -167,8 +167,9 @@ mod tests {
 
     #[test]
     fn no_two_credentials_have_one_key() {
-        let key =
-            |headers: &[(&'static str, &'static str)]| asked(&Method::GET, "/", &map(headers), |it: &Asked<'_>| it.key());
+        let key = |headers: &[(&'static str, &'static str)]| {
+            asked(&Method::GET, "/", &map(headers), |it: &Asked<'_>| it.key())
+        };
         let keys = [
             key(&[]),
             key(&[("cookie", "a=1")]),
