@@ -4,14 +4,17 @@
 //! and requests at a fixed period. Each thread writes marks of its own, and the control thread folds them.
 
 mod periods;
+mod refused;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use preview_core::access::Denial;
 use preview_core::wire::watch::ActivityEntry;
 
 pub(crate) use periods::Periods;
+use refused::Refused;
 
 use crate::shared::Shared;
 
@@ -30,6 +33,7 @@ pub(crate) struct Traffic {
     slots: [Slot; SLOTS],
     /// Open tunnels and streams.
     open: AtomicU32,
+    refused: Refused,
     reported_visit: AtomicU64,
     reported_presence: AtomicU64,
     reported_open: AtomicU32,
@@ -106,6 +110,11 @@ impl Traffic {
         }
     }
 
+    /// Counts a request that was kept out.
+    pub(crate) fn refuse(&self, denial: Denial) {
+        self.refused.count(denial);
+    }
+
     /// A tunnel or stream is open from now on.
     pub(crate) fn opened(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +152,7 @@ impl Traffic {
             requests: sum(|slot| &slot.requests),
             bytes_in: sum(|slot| &slot.bytes_in),
             bytes_out: sum(|slot| &slot.bytes_out),
+            refused: self.refused.take(),
         };
         let has_closed = self.reported_open.swap(open, Ordering::Relaxed) > open;
         (has_closed || entry != ActivityEntry::default()).then_some(entry)

@@ -67,6 +67,9 @@ fn merge(old: &mut ActivityEntry, new: &ActivityEntry) {
     old.requests += new.requests;
     old.bytes_in += new.bytes_in;
     old.bytes_out += new.bytes_out;
+    for (code, count) in &new.refused {
+        *old.refused.entry(code.clone()).or_default() += count;
+    }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {
@@ -89,6 +92,18 @@ mod tests {
         assert_eq!(unsent.entries["b"], entry("b", Some(5_000), 1));
         unsent.add(vec![entry("a", None, 0)], start + Duration::from_secs(10));
         assert_eq!(unsent.entries["a"], entry("a", Some(5_050), 5));
+    }
+
+    #[test]
+    fn refusals_that_were_not_delivered_are_added_up() {
+        let refused = |count| ActivityEntry {
+            refused: [("unauthorized".to_owned(), count)].into(),
+            ..entry("a", None, 0)
+        };
+        let mut unsent = Unsent::default();
+        unsent.add(vec![refused(2)], Instant::now());
+        unsent.add(vec![refused(3)], Instant::now());
+        assert_eq!(unsent.entries["a"], refused(5));
     }
 
     fn entry(id: &str, visit_ago_ms: Option<u64>, requests: u64) -> ActivityEntry {

@@ -159,7 +159,12 @@ async fn answer(
                     Err(turned) => return Ok(turned),
                 }
             }
-            Entrance::Closed(denial) => return Err(refuse(shared, &via, denial, now)),
+            Entrance::Closed(denial) => {
+                if let Some(entry) = table.routes.find(&host) {
+                    entry.computed.live.traffic.refuse(denial);
+                }
+                return Err(refuse(shared, &via, denial, now));
+            }
         };
     count(conn, &admitted, &request, &via, now)?;
     if let Some(response) = notice::answer(shared, &admitted, head.kind, &request) {

@@ -2,6 +2,8 @@
 
 mod share;
 
+use std::collections::BTreeMap;
+
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -150,6 +152,9 @@ pub struct ActivityEntry {
     pub bytes_in: u64,
     /// Bytes to viewers since the last report.
     pub bytes_out: u64,
+    /// Requests since the last report that were kept out, by code. A daemon of the release before passes it over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// `POST /v1/attachments/{id}/listener`: an edge dialled and found another socket than the route says.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use preview_core::attachment::Attachment;
+use preview_core::audit::Action;
 use preview_core::command::Authority;
-use preview_core::id::{AttachmentId, SessionId, UserId};
+use preview_core::id::{AttachmentId, NodeId, SessionId, UserId};
 use preview_core::idle::{IdlePolicy, Verdict};
+use preview_core::refusal::Code;
 use preview_core::token::TokenDigest;
 use preview_core::wire::Timestamp;
 use preview_core::wire::api::{
@@ -17,6 +19,7 @@ use preview_core::wire::events::EventView;
 use preview_core::wire::watch::{ActivityReport, FeedLine};
 
 use super::{Daemon, EventFilter};
+use crate::audit::Note;
 use crate::failure::Failure;
 use crate::{clock, events, watch};
 
@@ -98,6 +101,19 @@ impl Daemon {
     /// Takes an edge's report of who visited what.
     pub fn record_activity(&self, report: &ActivityReport) {
         self.activity().take(report, clock::now(), |id| self.live().get(id).is_some());
+        let by = format!(
+            "edge {}",
+            NodeId::new(&report.node).map_or_else(|_| "-".to_owned(), |it| it.to_string())
+        );
+        for entry in &report.entries {
+            let Some(it) = entry.id.parse().ok().and_then(|id| self.live().get(id)) else { continue };
+            for (code, count) in &entry.refused {
+                // A code of a later release is passed over.
+                let Ok(code) = code.parse::<Code>() else { continue };
+                let note = Note::new(&by, Action::VisitRefused).of(&it.session, &it.user).subject(&it.id);
+                self.keep_refusal(Note { code: Some(code.to_string()), count: *count, ..note });
+            }
+        }
     }
 
     /// Counts; by user for admins only. `by` is absent for callers without a key.

@@ -139,6 +139,32 @@ async fn a_flood_of_refusals_is_two_entries() {
     assert_eq!(counts, [1, 49]);
 }
 
+#[tokio::test]
+async fn visitors_that_an_edge_kept_out_are_counted_for_each_attachment_and_code() {
+    let doors = Doors::open("", "").await;
+    let (_listener, port) = listen();
+    let attach = json!({ "session_id": "a1", "user_id": "ada", "port": port, "health_check": false });
+    let id = doors.api().post("/v1/attachments", &attach).await.ok(201)["id"].clone();
+    let quiet = json!({ "visit_ago_ms": null, "presence_ago_ms": null, "open": 0, "requests": 0,
+        "bytes_in": 0, "bytes_out": 0 });
+    let entry = |id: &Value, refused: Value| {
+        let mut entry = quiet.clone();
+        (entry["id"], entry["refused"]) = (id.clone(), refused);
+        entry
+    };
+    let known = entry(&id, json!({ "unauthorized": 7, "a_code_of_tomorrow": 1 }));
+    let unknown = entry(&json!("aaaaaaaaaaaaaaaaaaaaaaaaaa"), json!({ "unauthorized": 9 }));
+    let report = json!({ "node": "box", "entries": [known, unknown] });
+    assert_eq!(doors.unix("edge").post("/v1/activity", &report).await.status, 204);
+    let page = refusals(&doors.api(), 1).await;
+    let told: Vec<_> = page
+        .entries
+        .iter()
+        .map(|it| (it.by.as_str(), it.action.as_str(), it.subject.as_deref(), it.code.as_deref(), it.count))
+        .collect();
+    assert_eq!(told, [("edge box", "visit_refused", id.as_str(), Some("unauthorized"), 7)]);
+}
+
 /// Waits until so many refusals are kept: nobody who is refused waits for it.
 async fn refusals(door: &Door, count: usize) -> AuditPage {
     let kept = async {
