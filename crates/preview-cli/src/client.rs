@@ -17,6 +17,7 @@ use preview_core::wire::api::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,11 +38,17 @@ const HEALTH: Duration = Duration::from_secs(5);
 /// What stands in a path segment as it is (RFC 3986 §3.3, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A caller of one daemon.
-#[derive(Clone, Debug)]
+/// A caller of one daemon. `Debug` does not show the key.
+#[derive(Clone)]
 pub struct Client {
     door: Door,
     key: Option<String>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("door", &self.door).field("has_key", &self.key.is_some()).finish()
+    }
 }
 
 impl Client {
@@ -270,4 +277,16 @@ impl Client {
 
 fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let client = Client::at_url("https://d.example", Some("s3cret".into())).expect("a URL");
+        let shown = format!("{client:?}");
+        assert!(!shown.contains("s3cret") && shown.contains("has_key: true"), "{shown}");
+    }
 }

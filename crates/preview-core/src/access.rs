@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 mod way;
+mod redacted;
 mod source;
 
 use std::time::Duration;
@@ -41,8 +42,9 @@ pub enum AccessMode {
     Forward,
 }
 
-/// A request, as far as access looks at it. Header values are as the browser sent them.
-#[derive(Clone, Copy, Debug, Default)]
+/// A request, as far as access looks at it. Header values are as the browser sent them. `Debug` shows neither token
+/// nor `Referer`, whose query may hold one.
+#[derive(Clone, Copy, Default)]
 pub struct Visit<'a> {
     /// What kind of request.
     pub kind: VisitKind,
@@ -74,8 +76,8 @@ pub enum VisitKind {
     Preflight,
 }
 
-/// A token that came with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A token that came with a request. `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum GivenToken<'a> {
     /// In the URL, with its session: to be exchanged for a grant.
     Query {

@@ -5,11 +5,13 @@
 //! an impossible value are found here, with file, line, column, what is allowed and a near match.
 
 pub mod keys;
+mod file;
 mod value;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -22,6 +24,7 @@ pub use value::Value;
 pub struct Settings {
     values: BTreeMap<&'static str, Setting>,
     warnings: Vec<String>,
+    credentials: Option<PathBuf>,
 }
 
 /// One value and where it comes from.
@@ -113,6 +116,8 @@ impl Settings {
     /// [`SettingsError`] names the place, the key and what is allowed.
     pub fn load(sources: Sources<'_>) -> Result<Self, SettingsError> {
         let mut settings = Self::defaults();
+        let folder = sources.env.iter().find(|(name, _)| name == file::CREDENTIALS_DIRECTORY);
+        settings.credentials = folder.map(|(_, folder)| PathBuf::from(folder));
         if let Some((path, text)) = sources.file {
             for (key, node, origin) in yaml::settings(path, text)? {
                 settings.set(key, key.read_node(&node), origin)?;
@@ -139,7 +144,8 @@ impl Settings {
     #[must_use]
     pub fn defaults() -> Self {
         let setting = |key: &Key| Setting { value: key.default_value(), origin: Origin::Default };
-        Self { values: KEYS.iter().map(|key| (key.path, setting(key))).collect(), warnings: Vec::new() }
+        let values = KEYS.iter().map(|key| (key.path, setting(key))).collect();
+        Self { values, warnings: Vec::new(), credentials: None }
     }
 
     /// Every key with its value and origin, in the order of their names.

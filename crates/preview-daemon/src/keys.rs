@@ -90,6 +90,9 @@ fn next(kept: &[KeyRecord], now: Wall, overlap: Duration, secret: [u8; 32]) -> V
 
 #[cfg(test)]
 mod tests {
+    use preview_core::grant::Grant;
+    use preview_core::id::AttachmentId;
+
     use super::*;
 
     #[test]
@@ -106,6 +109,35 @@ mod tests {
         assert_eq!(numbers(&keys), [2, 1]);
         keys = next(&keys, start + day * 38, overlap, [3; 32]);
         assert_eq!(numbers(&keys), [2]);
+    }
+
+    #[test]
+    fn a_grant_is_told_from_none_as_long_as_a_browser_keeps_it_and_no_key_stays_longer_than_that() {
+        let day = Duration::from_hours(24);
+        let id = AttachmentId::from_entropy([7; 17]);
+        // The shortest life, the usual one, the longest.
+        for life in [Duration::from_mins(1), Duration::from_hours(8), day * 30] {
+            let overlap = life.saturating_add(COOKIE_OUTLIVES);
+            let (mut keys, mut held) = (Vec::new(), Vec::new());
+            for turn in 0..400_u32 {
+                let now = Wall::from_secs(1_800_000_000) + day * turn;
+                let mut secret = [0; 32];
+                secret[..4].copy_from_slice(&turn.to_be_bytes());
+                keys = next(&keys, now, overlap, secret);
+                let newest = keys.first().expect("one signs");
+                assert!(now.since(newest.made) < SIGNS, "day {turn}: an old key signs");
+                let oldest = keys.last().expect("one");
+                assert!(now.since(oldest.made) < SIGNS + overlap, "day {turn}: an old key stays");
+                let in_force = GrantKeys::new(keys.iter().map(|it| it.key.clone()).collect());
+                held.retain(|(made, _)| now.since(*made) < overlap);
+                let grant = Grant::new(id, 0, now, life);
+                held.push((now, in_force.seal(&grant, "a.example").expect("a key")));
+                for (made, sealed) in &held {
+                    let opened = in_force.open(sealed, "a.example");
+                    assert_eq!(opened.map(|it| it.issued), Some(*made), "day {turn}: a grant is lost");
+                }
+            }
+        }
     }
 
     fn numbers(keys: &[KeyRecord]) -> Vec<u32> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, ORIGIN, REFERER, SET_COOKIE};
@@ -64,11 +65,19 @@ struct Memo {
     grants: Vec<OpenedGrant>,
 }
 
-#[derive(Debug)]
 struct OpenedGrant {
     host: Box<str>,
     sealed: Box<str>,
     grant: Option<Grant>,
+}
+
+impl fmt::Debug for OpenedGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedGrant")
+            .field("host", &self.host)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Grants that are remembered for one connection: browsers share a few attachments over one.
@@ -246,6 +255,22 @@ mod tests {
     use preview_core::grant::GrantKey;
     use preview_core::id::AttachmentId;
     use std::time::Duration;
+
+    #[test]
+    fn what_a_connection_remembers_and_an_answer_hands_over_is_not_shown() {
+        let keys = GrantKeys::new(vec![GrantKey::new(1, [5; 32])]);
+        let id = AttachmentId::from_entropy([7; 17]);
+        let grant = Grant::new(id, 0, Wall::from_secs(1), Duration::from_hours(8));
+        let sealed = keys.seal(&grant, "a.example").expect("a key");
+        let opened = Opened::default();
+        assert!(opened.open(&keys, "a.example", &sealed).is_some());
+        let template = "https://{id}.example".parse().expect("valid");
+        let cookies = crate::headers::cookies::Jar::of(&template).hand_over(&sealed, Duration::from_hours(8));
+        let hand_over = HandOver { cookies, expired: Vec::new(), clears: false };
+        let shown = format!("{opened:?} {hand_over:?} {keys:?}");
+        let mac = sealed.rsplit('.').next().expect("parts");
+        assert!(!shown.contains(&sealed) && !shown.contains(mac) && shown.contains("a.example"), "{shown}");
+    }
 
     #[test]
     fn a_token_is_read_from_a_query_only_with_its_session() {

@@ -13,4 +13,5 @@ mod random;
 mod resilience;
 mod proxies;
 mod operator;
+mod secrets;
 mod e2e;

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -137,4 +139,34 @@ proptest! {
 
 fn file(text: &str) -> Result<Settings, SettingsError> {
     Settings::load(Sources { file: Some(("c.yaml", text)), ..Sources::default() })
+}
+
+#[test]
+fn a_file_is_at_home_anywhere_or_handed_over_by_systemd() {
+    let home = Path::new("/home/u");
+    let with = |value: &str, folder: Option<&str>| {
+        let text = format!("web_preview:\n  api: {{ keys_file: \"{value}\" }}\n");
+        let env: Vec<_> =
+            folder.map(|it| ("CREDENTIALS_DIRECTORY".to_owned(), it.to_owned())).into_iter().collect();
+        let settings = Settings::load(Sources { file: Some(("c.yaml", &text)), env: &env, flags: &[] });
+        settings.expect("valid").file("api.keys_file", home)
+    };
+    let systemd = Some("/run/credentials/preview-daemon.service");
+    for (value, folder, path) in [
+        ("/etc/preview/keys", None, "/etc/preview/keys"),
+        ("~/keys", None, "/home/u/keys"),
+        ("credential:keys", systemd, "/run/credentials/preview-daemon.service/keys"),
+    ] {
+        assert_eq!(with(value, folder).expect("valid").as_deref(), Some(Path::new(path)), "{value}");
+    }
+    assert_eq!(Settings::defaults().file("api.keys_file", home), Ok(None));
+    let unset = with("credential:keys", None).expect_err("nothing is handed over").to_string();
+    assert!(
+        unset.starts_with("c.yaml:2:") && unset.contains("$CREDENTIALS_DIRECTORY, which is not set"),
+        "{unset}"
+    );
+    for name in ["", "..", ".", "a/b", "/etc/shadow", "../../etc/shadow", "a/", "./a"] {
+        let error = with(&format!("credential:{name}"), systemd).expect_err(name).to_string();
+        assert!(error.contains("LoadCredential=NAME:PATH"), "{name}: {error}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod block;
 mod health;
+mod redacted;
 mod share;
 mod task;
 
@@ -56,8 +57,8 @@ pub struct AttachRequest {
 }
 
 /// An attachment, as attach, show and list answer it. `token` and the token in `iframe_url` are there only in the
-/// answer that hands them out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// answer that hands them out, and `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentView {
     /// Its id.
     pub id: String,
@@ -163,8 +164,8 @@ pub struct SessionEnded {
     pub tasks: Vec<String>,
 }
 
-/// `POST /v1/tokens/verify`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `POST /v1/tokens/verify`. `Debug` does not show the token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenCheck {
     /// The session named in the URL.

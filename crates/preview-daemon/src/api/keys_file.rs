@@ -170,7 +170,9 @@ fn read(path: &Path) -> Result<(Stamp, Vec<Key>), KeysError> {
     file.read_to_string(&mut text).map_err(io)?;
     let lines =
         parse(&text).map_err(|(line, problem)| KeysError::Line { path: path.to_owned(), line, problem })?;
-    if meta.mode() & 0o044 != 0 && lines.iter().any(|line| line.in_the_clear) {
+    // systemd hands credentials over as root's, and lets the service in by an ACL, which shows as the group's bits.
+    let is_shared = meta.mode() & 0o004 != 0 || meta.mode() & 0o040 != 0 && meta.gid() != 0;
+    if is_shared && lines.iter().any(|line| line.in_the_clear) {
         return Err(not_safe(
             "holds keys in the clear and can be read by others: chmod 600, or keep digests",
         ));
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn keys_in_the_clear_are_refused_where_others_may_read_and_digests_are_not() {
-        let clear = Folder::new(&format!("admin {KEY}\n"), 0o640);
+        let clear = Folder::new(&format!("admin {KEY}\n"), 0o644);
         assert!(clear.open().expect_err("readable").to_string().contains("chmod 600"));
         let digests = Folder::new(&format!("admin sha256:{}\n", "0".repeat(64)), 0o644);
         assert!(digests.open().is_ok());

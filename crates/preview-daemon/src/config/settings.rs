@@ -137,7 +137,7 @@ fn idle(settings: &Settings) -> Result<IdlePolicy, SettingsError> {
 
 fn api(settings: &Settings, home: &Path) -> Result<ApiConfig, SettingsError> {
     let listen = settings.text("api.listen").map(|_| parsed(settings, "api.listen")).transpose()?;
-    let keys_file = path(settings, "api.keys_file", home);
+    let keys_file = settings.file("api.keys_file", home)?;
     if listen.is_some() && keys_file.is_none() {
         return Err(settings.impossible("api.keys_file", "a file of bearer keys, as api.listen is set"));
     }

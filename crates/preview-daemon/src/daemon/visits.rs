@@ -1,5 +1,7 @@
 //! Visits that another proxy asks about.
 
+use std::fmt;
+
 use preview_core::access::{Decision, HeldGrant, Pass, Visit};
 use preview_core::grant::Grant;
 use preview_core::id::SessionId;
@@ -9,8 +11,8 @@ use super::Daemon;
 use crate::failure::Failure;
 use crate::{clock, listeners};
 
-/// A request that another proxy asks about.
-#[derive(Clone, Debug)]
+/// A request that another proxy asks about. `Debug` shows no cookie.
+#[derive(Clone)]
 pub struct VisitAsked<'a> {
     /// The host name it was for: lower case, without port.
     pub host: &'a str,
@@ -20,8 +22,8 @@ pub struct VisitAsked<'a> {
     pub cookies: &'a [(&'a str, bool)],
 }
 
-/// What to tell the other proxy.
-#[derive(Clone, Debug)]
+/// What to tell the other proxy. `Debug` does not show the grant.
+#[derive(Clone)]
 pub struct VisitAnswer {
     /// The decision.
     pub decision: Decision,
@@ -29,6 +31,26 @@ pub struct VisitAnswer {
     pub route: Option<Route>,
     /// The cookie value of a grant to be set, sealed for that host.
     pub grant: Option<String>,
+}
+
+impl fmt::Debug for VisitAsked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VisitAsked")
+            .field("host", &self.host)
+            .field("visit", &self.visit)
+            .field("cookies", &self.cookies.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for VisitAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VisitAnswer")
+            .field("decision", &self.decision)
+            .field("route", &self.route)
+            .field("sets_grant", &self.grant.is_some())
+            .finish()
+    }
 }
 
 impl Daemon {
@@ -73,5 +95,26 @@ fn to_set(decision: Decision) -> Option<Grant> {
         | Decision::Ask
         | Decision::Preflight
         | Decision::Refuse(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use preview_core::access::{Denial, GivenToken};
+
+    use super::*;
+
+    #[test]
+    fn neither_cookies_nor_tokens_nor_grants_are_shown() {
+        let token = Some(GivenToken::Header("s3cret"));
+        let asked = VisitAsked {
+            host: "a.example",
+            visit: Visit { token, ..Visit::default() },
+            cookies: &[("s3cret", false)],
+        };
+        let decision = Decision::Refuse(Denial::Unknown);
+        let answer = VisitAnswer { decision, route: None, grant: Some("s3cret".into()) };
+        let shown = format!("{asked:?} {answer:?}");
+        assert!(!shown.contains("s3cret") && shown.contains("sets_grant: true"), "{shown}");
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use preview_core::clock::Wall;
+use rustix::process::geteuid;
 
 use super::pair::{self, Shown};
 use super::secret::TOO_OPEN;
@@ -43,6 +44,11 @@ impl Files {
 pub(super) fn read(cert: &Path, key: &Path, now: Wall) -> Result<Shown, CertError> {
     let problem = |file: &Path, problem| CertError { file: file.to_owned(), problem };
     let unreadable = |file| move |error| problem(file, CertProblem::Unreadable(error));
+    // A renewing program's link leads to its key; a link that somebody else planted could lead anywhere.
+    let link = fs::symlink_metadata(key).map_err(unreadable(key))?;
+    if link.is_symlink() && link.uid() != 0 && link.uid() != geteuid().as_raw() {
+        return Err(problem(key, CertProblem::Link(link.uid())));
+    }
     let mode = fs::metadata(key).map_err(unreadable(key))?.permissions().mode() & 0o7777;
     if mode & TOO_OPEN != 0 {
         return Err(problem(key, CertProblem::Mode(mode)));
@@ -94,6 +100,24 @@ mod tests {
         assert!(load(Wall::from_secs(1 << 40)).contains("cert.pem: expired"));
         fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).expect("mine");
         assert!(load(NOW).contains("key.pem: its mode is 0644"), "{}", load(NOW));
+    }
+
+    #[test]
+    fn a_key_is_read_through_a_link_of_roots_or_our_own_and_not_of_somebody_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (cert, key, link) =
+            (dir.path().join("cert.pem"), dir.path().join("key.pem"), dir.path().join("link"));
+        let (chain, secret) = make("a.example.com");
+        write(&cert, &chain);
+        write(&key, &secret);
+        std::os::unix::fs::symlink(&key, &link).expect("linked");
+        assert!(read(&cert, &link, NOW).is_ok(), "as certbot links");
+        // Only root can give a link away.
+        if geteuid().is_root() {
+            std::os::unix::fs::lchown(&link, Some(65_534), None).expect("given away");
+            let text = read(&cert, &link, NOW).expect_err("planted").to_string();
+            assert!(text.contains("link: is a symbolic link of uid 65534"), "{text}");
+        }
     }
 
     const NOW: Wall = Wall::from_secs(1_800_000_000);

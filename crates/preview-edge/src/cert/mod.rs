@@ -66,6 +66,9 @@ pub enum CertProblem {
     /// Others can read, or write, the key.
     #[error("its mode is {0:04o}: a key must be closed to others, and to its group for writing (chmod 600)")]
     Mode(u32),
+    /// It is a link that somebody else made.
+    #[error("is a symbolic link of uid {0}: only root's and the edge's own are followed to a key")]
+    Link(u32),
     /// There is no certificate in it.
     #[error("holds no certificate in PEM")]
     NoCertificate,

@@ -70,6 +70,7 @@ impl From<&CertError> for Cause {
             CertProblem::Unmade(_) | CertProblem::State(_) => Code::CertStateUnwritable,
             CertProblem::Unreadable(_)
             | CertProblem::Mode(_)
+            | CertProblem::Link(_)
             | CertProblem::NoCertificate
             | CertProblem::NoKey
             | CertProblem::BadKey(_)

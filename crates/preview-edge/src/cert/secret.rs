@@ -1,14 +1,22 @@
 //! Secrets: in files of their own, read when they are needed, never shown.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::Failure;
 
 /// Mode bits that a file of secrets, or of a key, may not have: others may do nothing, its group may read.
 pub(super) const TOO_OPEN: u32 = 0o027;
+
+/// The most bytes of a file of secrets.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,13 +53,31 @@ impl fmt::Debug for Secret {
 
 /// All of a file that nobody else may read.
 pub(crate) fn read(file: &Path) -> Result<Secret, Failure> {
-    let unreadable = |error| refuse(file, format_args!("cannot be read ({error})"));
-    let mode = fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o7777;
+    let unreadable = |error: io::Error| refuse(file, format_args!("cannot be read ({error})"));
+    let mut opened = OpenOptions::new();
+    opened.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let mut opened = opened.open(file).map_err(|error| match error.raw_os_error() {
+        Some(number) if number == Errno::LOOP.raw_os_error() => {
+            refuse(file, "is a symbolic link: name the file itself, so that nobody plants another")
+        }
+        _ => unreadable(error),
+    })?;
+    let about = opened.metadata().map_err(unreadable)?;
+    if !about.is_file() || about.len() > MOST_BYTES {
+        return Err(refuse(file, "is no file of at most 1 MiB"));
+    }
+    if about.uid() != 0 && about.uid() != geteuid().as_raw() {
+        let reason = "whoever owns a file of secrets can change it (chown it to root, or to the edge's user)";
+        return Err(refuse(file, format_args!("it belongs to uid {}: {reason}", about.uid())));
+    }
+    let mode = about.mode() & 0o7777;
     if mode & TOO_OPEN != 0 {
         let reason = "a file of secrets must be closed to others, and to its group for writing (chmod 600)";
         return Err(refuse(file, format_args!("its mode is {mode:04o}: {reason}")));
     }
-    fs::read_to_string(file).map(Secret).map_err(unreadable)
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Secret(text))
 }
 
 /// A failure that says what the file lacks.
@@ -61,6 +87,9 @@ pub(crate) fn refuse(file: &Path, reason: impl fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
     #[test]
@@ -84,13 +113,30 @@ mod tests {
         assert!(text.contains("other: cannot be read (No such file"), "{text}");
     }
 
+    #[test]
+    fn a_planted_link_and_a_file_of_somebody_else_are_refused() {
+        let file = File::new("s3cret", 0o600);
+        let link = file.0.path().join("link");
+        symlink(file.path(), &link).expect("linked");
+        let text = Secret::read(&link).expect_err("a link").to_string();
+        assert!(text.contains("link: is a symbolic link"), "{text}");
+        let folder = Secret::read(file.0.path()).expect_err("a folder").to_string();
+        assert!(folder.contains("is no file"), "{folder}");
+        // Only root can give a file away.
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(file.path(), Some(65_534), None).expect("given away");
+            let text = Secret::read(&file.path()).expect_err("another's").to_string();
+            assert!(text.contains("belongs to uid 65534"), "{text}");
+        }
+    }
+
     struct File(tempfile::TempDir);
 
     impl File {
         fn new(content: &str, mode: u32) -> Self {
             let file = Self(tempfile::tempdir().expect("a folder"));
             fs::write(file.path(), content).expect("written");
-            fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).expect("mine");
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).expect("mine");
             file
         }
 

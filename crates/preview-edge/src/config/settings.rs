@@ -93,10 +93,9 @@ fn mode(settings: &Settings, access: &AccessPolicy) -> Result<Mode, SettingsErro
 
 fn tls(settings: &Settings, template: &UrlTemplate, home: &Path) -> Result<TlsSource, SettingsError> {
     let needed = |key| {
-        let text = settings.text(key).ok_or_else(|| {
+        settings.file(key, home)?.ok_or_else(|| {
             settings.impossible(key, "a file, as edge.tls.mode is files and edge.tls.folder null")
-        });
-        text.map(|text| at_home(text, home))
+        })
     };
     match settings.text("edge.tls.mode") {
         Some("files") => match settings.text("edge.tls.folder") {

@@ -60,9 +60,14 @@ impl Jar {
         if self.is_secure() { SeenCookie::Secure } else { SeenCookie::Plain }
     }
 
-    /// The cookies that hand a grant to a browser.
+    /// The cookies that hand a grant to a browser. `Debug` does not show them, and HPACK keeps them out of its table.
     pub(crate) fn hand_over(self, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        self.0.iter().map(|cookie| value(cookie.set(sealed, life))).collect()
+        let secret = |text: String| {
+            let mut value = value(text);
+            value.set_sensitive(true);
+            value
+        };
+        self.0.iter().map(|cookie| secret(cookie.set(sealed, life))).collect()
     }
 
     /// The cookies that end those of a dev server which had this host name before, partitioned and not.

@@ -18,8 +18,8 @@ pub struct ShareRequest {
     pub ttl_seconds: u64,
 }
 
-/// A link that was handed out. Its URL is there only in the answer that hands it out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A link that was handed out. Its URL is there only in the answer that hands it out, and `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareView {
     /// Its number within the attachment, to withdraw it by.
     pub number: u32,

@@ -25,7 +25,6 @@ const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 const PREFIX: &str = "/auth/verify";
 
 /// The request.
-#[derive(Debug)]
 pub(super) struct Asked<'a> {
     method: &'a str,
     /// Lower case, without port; `None` where what the visitor sent is no host name.

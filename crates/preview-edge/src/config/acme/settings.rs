@@ -10,7 +10,7 @@ use super::{
     Acme, Authority, Check, Dns, DnsMode, Eab, Exec, HookMode, HttpReq, Profile, Propagation, Rfc2136,
     Solver, Timers, TsigAlgorithm,
 };
-use crate::config::settings::{all, at_home};
+use crate::config::settings::all;
 
 /// The port of DNS (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -64,7 +64,7 @@ pub(crate) fn from_settings(
             Some(name) => Profile::Named(name.to_owned()),
         },
         names,
-        ca_roots_file: read.path("edge.acme.ca_roots_file"),
+        ca_roots_file: read.path("edge.acme.ca_roots_file")?,
         solver: read.solver(template)?,
         zone: read.name("edge.acme.zone")?,
         alias: read.name("edge.acme.alias")?,
@@ -117,7 +117,7 @@ impl Read<'_> {
     }
 
     fn eab(&self, kid: &'static str, file: &'static str) -> Result<Option<Eab>, SettingsError> {
-        match (self.settings.text(kid), self.path(file)) {
+        match (self.settings.text(kid), self.path(file)?) {
             (Some(kid), Some(hmac_file)) => Ok(Some(Eab { kid: kid.to_owned(), hmac_file })),
             (None, None) => Ok(None),
             (Some(_), None) => Err(self.settings.impossible(file, format_args!("a file, as {kid} is set"))),
@@ -194,7 +194,7 @@ impl Read<'_> {
             return Err(self.settings.impossible("edge.acme.httpreq.endpoint", "an http:// or https:// URL"));
         }
         let user = self.settings.text("edge.acme.httpreq.username").map(str::to_owned);
-        let password = self.path("edge.acme.httpreq.password_file");
+        let password = self.path("edge.acme.httpreq.password_file")?;
         if user.is_some() != password.is_some() {
             return Err(self.settings.impossible(
                 "edge.acme.httpreq.password_file",
@@ -260,12 +260,16 @@ impl Read<'_> {
         if self.settings.text(key) == Some("raw") { HookMode::Raw } else { HookMode::Default }
     }
 
-    fn path(&self, key: &str) -> Option<PathBuf> {
-        self.settings.text(key).map(|text| at_home(text, self.home))
+    fn path(&self, key: &'static str) -> Result<Option<PathBuf>, SettingsError> {
+        self.settings.file(key, self.home)
     }
 
     fn file(&self, key: &'static str, solver: &str) -> Result<PathBuf, SettingsError> {
-        self.needed(key, solver).map(|text| at_home(&text, self.home))
+        self.needed(key, solver)?;
+        let path = self.path(key)?;
+        path.ok_or_else(|| {
+            self.settings.impossible(key, format_args!("set, as edge.acme.solver is {solver}"))
+        })
     }
 
     fn needed(&self, key: &'static str, solver: &str) -> Result<String, SettingsError> {
