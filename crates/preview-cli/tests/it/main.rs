@@ -14,4 +14,5 @@ mod resilience;
 mod proxies;
 mod operator;
 mod secrets;
+mod canary;
 mod e2e;

@@ -1,0 +1,327 @@
+//! A token and a grant are looked for everywhere, and found only where the contract says: the token in the dev
+//! server's URL, the grant nowhere but in the browser.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use xtask::real::curl::{Answer, curl};
+use xtask::real::preview::Preview;
+use xtask::real::{EchoServer, Process, echo, free_port, free_port_outside, poll};
+
+use crate::pair::SOON;
+
+/// A word that is no secret and goes the same ways: where it is not found, nothing would be.
+const MARK: &str = "canary-of-the-path";
+
+const CONFIG: &str = "web_preview:
+  public_url_template: \"https://preview-{port}.localhost:HTTPS\"
+  state_dir: STATE
+  access: { handoff: HANDOFF }
+  log: { level: trace, format: text }
+  edge:
+    http: \"localhost:HTTP\"
+    https: \"localhost:HTTPS\"
+    metrics: { listen: \"127.0.0.1:METRICS\" }
+";
+
+#[test]
+fn a_token_goes_to_the_dev_servers_url_alone_and_a_grant_nowhere() -> Result<()> {
+    let mut story = Story::begin("pass")?;
+    story.visit()?;
+    story.call()?;
+    let found = story.search()?;
+    ensure!(found.places(&story.token) == ["upstream: header referer", "upstream: the URL"], "{found:?}");
+    ensure!(found.places(&story.share) == ["upstream: the URL"], "{found:?}");
+    for grant in &story.grants {
+        ensure!(found.of(grant).is_empty(), "a grant was found: {:?}", found.of(grant));
+    }
+    let marked = found.of(MARK);
+    for place in ["log", "upstream: the URL"] {
+        ensure!(marked.contains_key(place), "the search is blind to {place}: {marked:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stripped_token_goes_nowhere_at_all() -> Result<()> {
+    let mut story = Story::begin("strip")?;
+    story.visit()?;
+    story.call()?;
+    let found = story.search()?;
+    for secret in story.grants.iter().chain([&story.token, &story.share]) {
+        let found = found.of(secret);
+        // A page's own subresources name it in `Referer`; there the browser has been sent on before.
+        ensure!(found.keys().all(|place| *place == "upstream: header referer"), "{found:?}");
+    }
+    Ok(())
+}
+
+/// A pair that logs all there is to log, a dev server that records, and somebody who visits it.
+struct Story {
+    preview: Preview,
+    server: EchoServer,
+    metrics: u16,
+    origin: String,
+    token: String,
+    share: String,
+    /// Values of the cookies that the browser holds.
+    grants: Vec<String>,
+    /// What anybody was answered but by the calls that hand secrets out.
+    answers: Vec<String>,
+}
+
+/// Where something was found: place and what stood around it, by what was looked for.
+#[derive(Debug)]
+struct Found(Vec<(String, &'static str, String)>);
+
+impl Story {
+    fn begin(handoff: &str) -> Result<Self> {
+        let metrics = free_port_outside()?;
+        let config = CONFIG.replace("HANDOFF", handoff).replace("METRICS", &metrics.to_string());
+        let preview = Preview::up(&config)?;
+        let server = EchoServer::start(free_port()?)?;
+        let view = preview.attach(server.port(), "web")?;
+        let id = view["id"].as_str().context("an id")?;
+        let token = view["token"].as_str().context("a token")?.to_owned();
+        let origin = view["url"].as_str().context("a URL")?.trim_end_matches('/').to_owned();
+        let wish = json!({ "label": "a friend", "read_only": true });
+        let share = preview.call("POST", &format!("/v1/attachments/{id}/shares"), Some(&wish))?.json()?;
+        let share =
+            share["url"].as_str().and_then(|it| it.split("token=").nth(1)).context("a link")?.to_owned();
+        let (grants, answers) = (Vec::new(), Vec::new());
+        Ok(Self { preview, server, metrics, origin, token, share, grants, answers })
+    }
+
+    /// All ways to show a token or a grant to the edge, good ones and bad ones, by both protocols.
+    fn visit(&mut self) -> Result<()> {
+        let origin = self.origin.clone();
+        let opened = |token: &str| format!("{origin}/{MARK}?session_id=s&token={token}");
+        let (link, share) = (opened(&self.token), opened(&self.share));
+        let entered = self.curl(&["--http2", "-H", "Sec-Fetch-Mode: navigate", &link])?;
+        let cookies = grants(&entered);
+        ensure!(cookies.len() == 2, "no grant: {entered:?}");
+        let cookie =
+            cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let lent = grants(&self.curl(&["--http1.1", &share])?);
+        self.grants.extend(cookies.into_values().chain(lent.into_values()));
+
+        let with_cookie = format!("Cookie: own=1; {cookie}");
+        let with_token = format!("Preview-Token: {}", self.token);
+        let from_page = format!("Referer: {link}");
+        let elsewhere = format!(
+            "https://preview-3999.localhost:{}/{MARK}?session_id=s&token={}",
+            self.preview.https, self.token
+        );
+        let wrong = format!("{origin}/?session_id=other&token={}", self.token);
+        let page = format!("{origin}/echo");
+        for protocol in ["--http1.1", "--http2"] {
+            for words in [
+                &["-H", &with_cookie, "-H", &from_page, "-H", "Sec-Fetch-Site: same-origin", &page][..],
+                &["-H", &with_token, &page],
+                &["-H", &with_cookie, "-X", "POST", "-H", "Origin: https://evil.example", &page],
+                &["-H", &with_cookie, "-H", "Sec-Fetch-Mode: navigate", &elsewhere],
+                &["-H", "Sec-Fetch-Mode: navigate", &wrong],
+                &["-H", &format!("{with_cookie}x"), &page],
+            ] {
+                self.curl(&[&[protocol], words].concat())?;
+            }
+        }
+        for http2 in [&[][..], &["--http2"]] {
+            let mut socket = self.socket(&cookie, http2)?;
+            socket.wait_for_line("echoed hello", SOON)?;
+        }
+        // Plain HTTP, where a link is sent on to HTTPS with all that it has: the one answer that says it again.
+        let plain = link
+            .replace("https://", "http://")
+            .replace(&self.preview.https.to_string(), &self.preview.http.to_string());
+        ensure!(curl(&["-H", &with_cookie, &plain])?.status == 301);
+
+        // Nothing listens there any more: the waiting page, whoever shows what.
+        let seen = format!("http://127.0.0.1:{}/seen", self.server.port());
+        let upstream = curl(&[&seen])?.body;
+        self.server.process().kill();
+        for words in [&["-H", &with_cookie, "-H", "Sec-Fetch-Mode: navigate", &page][..], &[&link]] {
+            let down = self.curl(words)?;
+            ensure!(down.status == 503 || down.status == 302, "{down:?}");
+        }
+        self.answers.push(format!("UPSTREAM {upstream}"));
+        Ok(())
+    }
+
+    /// All calls that take a secret, and those that tell of what happened.
+    fn call(&mut self) -> Result<()> {
+        let check = json!({ "session_id": "s", "token": self.token });
+        let verified = self.preview.call("POST", "/v1/tokens/verify", Some(&check))?;
+        ensure!(verified.status == 200, "{verified:?}");
+        let wrong = json!({ "session_id": "other", "token": self.token });
+        let refused = self.preview.call("POST", "/v1/tokens/verify", Some(&wrong))?;
+        ensure!(refused.status == 401, "{refused:?}");
+        let host = self.origin.trim_start_matches("https://").to_owned();
+        let socket = self.preview.scratch().join("state/run/verify.sock").display().to_string();
+        let visit = |uri: &str, cookie: &str| {
+            curl(&[
+                "--unix-socket",
+                &socket,
+                "http://localhost/auth/verify",
+                "-H",
+                "X-Forwarded-Method: GET",
+                "-H",
+                &format!("X-Forwarded-Host: {host}"),
+                "-H",
+                &format!("X-Forwarded-Uri: {uri}"),
+                "-H",
+                &format!("Cookie: __Host-preview={cookie}"),
+            ])
+        };
+        let grant = self.grants.first().context("a grant")?.clone();
+        let let_in = visit("/", &grant)?;
+        ensure!(matches!(let_in.status, 204 | 403), "{let_in:?}");
+        let refused = visit(&format!("/?session_id=other&token={}", self.token), "none")?;
+        ensure!(refused.status == 401, "{refused:?}");
+        self.answers.extend([verified, refused, let_in].iter().map(told));
+
+        let events = self.preview.socket().display().to_string();
+        let events =
+            curl(&["--unix-socket", &events, "--max-time", "1", "http://localhost/v1/events?since=0"]);
+        self.answers.push(events.map(|it| told(&it)).unwrap_or_default());
+        for path in ["/v1/audit", "/v1/attachments", "/v1/blocks", "/health/web_preview"] {
+            let answer = self.preview.call("GET", path, None)?;
+            ensure!(answer.status == 200, "{path}: {answer:?}");
+            self.answers.push(told(&answer));
+        }
+        let metrics = curl(&[format!("http://127.0.0.1:{}/metrics", self.metrics)])?;
+        ensure!(metrics.body.contains("preview_"), "{metrics:?}");
+        self.answers.push(told(&metrics));
+        Ok(())
+    }
+
+    /// Looks for every secret in every place.
+    fn search(&mut self) -> Result<Found> {
+        let table = self.preview.scratch().join("state/edge/table.json");
+        poll("the edge's table", SOON, || Ok(table.exists().then_some(())))?;
+        let mut places = Places::default();
+        places.add("log", self.preview.process().output().into_bytes());
+        for answer in &self.answers {
+            match answer.strip_prefix("UPSTREAM ") {
+                Some(upstream) => places.add_upstream(&serde_json::from_str(upstream)?)?,
+                None => places.add("an answer", answer.clone().into_bytes()),
+            }
+        }
+        for process in fs::read_dir("/proc")?.flatten() {
+            // One that has ended meanwhile says nothing.
+            places.add("a command line", fs::read(process.path().join("cmdline")).unwrap_or_default());
+        }
+        places.add_folder(self.preview.scratch().path())?;
+        let secrets = self.grants.iter().chain([&self.token, &self.share]).map(String::as_str).chain([MARK]);
+        Ok(places.look_for(secrets))
+    }
+
+    /// Keeps what is answered: none but the one that sets them may say a grant, none at all a token.
+    fn curl(&mut self, words: &[&str]) -> Result<Answer> {
+        let answer = curl(&[&["-k"], words].concat())?;
+        let headers = answer.headers.lines().filter(|line| {
+            !line.to_ascii_lowercase().starts_with("set-cookie: __Host-preview".to_ascii_lowercase().as_str())
+        });
+        // The dev server says again what it was told, and is looked at by itself.
+        let is_ours = !words.iter().any(|word| word.ends_with("/echo")) || answer.status != 200;
+        let body = if is_ours { answer.body.as_str() } else { "" };
+        self.answers.push(format!("{}\n{body}", headers.collect::<Vec<_>>().join("\n")));
+        Ok(answer)
+    }
+
+    fn socket(&self, cookie: &str, more: &[&str]) -> Result<Process> {
+        let mut words = echo::ws_client(self.preview.scratch())?;
+        words.push(format!("{}/ws", self.origin.replace("https://", "wss://")));
+        words.extend(["--map", "127.0.0.1", "--cookie", cookie].map(str::to_owned));
+        words.extend(more.iter().map(ToString::to_string));
+        Process::spawn_line(&words, self.preview.scratch().path())
+    }
+}
+
+/// Texts by the place they were found in.
+#[derive(Default)]
+struct Places(Vec<(&'static str, String)>);
+
+impl Places {
+    fn add(&mut self, place: &'static str, bytes: Vec<u8>) {
+        // Secrets are ASCII.
+        self.0.push((place, String::from_utf8_lossy(&bytes).into_owned()));
+    }
+
+    /// What the dev server got: each part of a request is a place of its own.
+    fn add_upstream(&mut self, seen: &Value) -> Result<()> {
+        let requests = seen["requests"].as_array().context("requests")?;
+        ensure!(requests.len() > 5, "the dev server saw little: {seen}");
+        for request in requests {
+            self.add("upstream: the URL", request["url"].to_string().into_bytes());
+            for header in request["headers"].as_array().context("headers")? {
+                let name = header[0].as_str().context("a name")?.to_ascii_lowercase();
+                let place =
+                    if name == "referer" { "upstream: header referer" } else { "upstream: another header" };
+                self.add(place, header.to_string().into_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// All files: database, its log and copy, the edge's table and keys, the tasks' output.
+    fn add_folder(&mut self, folder: &Path) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let kind = fs::symlink_metadata(&path)?.file_type();
+            if kind.is_dir() {
+                // What belongs to the dev server's client is not ours.
+                if !path.ends_with("node_modules") {
+                    self.add_folder(&path)?;
+                }
+            } else if kind.is_file() {
+                self.add("a file", fs::read(&path).with_context(|| path.display().to_string())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for<'s>(&self, secrets: impl Iterator<Item = &'s str>) -> Found {
+        let mut found = Vec::new();
+        for secret in secrets {
+            for (place, text) in &self.0 {
+                if let Some((before, after)) = text.split_once(secret) {
+                    let before: String = before.chars().rev().take(120).collect();
+                    let before: String = before.chars().rev().collect();
+                    let after: String = after.chars().take(120).collect();
+                    found.push((secret.to_owned(), *place, format!("{before}[{secret}]{after}")));
+                }
+            }
+        }
+        Found(found)
+    }
+}
+
+impl Found {
+    /// The places where this was found, each once.
+    fn places(&self, secret: &str) -> Vec<&str> {
+        self.of(secret).into_keys().collect()
+    }
+
+    /// The places where this was found, and what stands around it there.
+    fn of(&self, secret: &str) -> BTreeMap<&str, &str> {
+        let found = self.0.iter().filter(|(it, ..)| it == secret);
+        found.map(|(_, place, around)| (*place, around.as_str())).collect()
+    }
+}
+
+/// The grants that an answer sets, by the cookie's name.
+fn grants(answer: &Answer) -> BTreeMap<String, String> {
+    let lines = answer.headers.lines().filter_map(|line| line.split_once(": "));
+    let cookies = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let pairs = cookies.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
+    let own = pairs.filter(|(name, value)| name.starts_with("__Host-preview") && !value.is_empty());
+    own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn told(answer: &Answer) -> String {
+    format!("{}\n{}", answer.headers, answer.body)
+}
