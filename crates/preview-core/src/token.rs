@@ -14,6 +14,9 @@ use crate::clock::Wall;
 pub struct Token(Box<str>);
 
 impl Token {
+    /// Its length, characters: 32 bytes in base64url without padding.
+    pub const LEN: usize = 43;
+
     /// A new token from 32 random bytes.
     #[must_use]
     pub fn from_entropy(entropy: [u8; 32]) -> Self {
@@ -44,10 +47,17 @@ impl fmt::Debug for Token {
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// The digest of what somebody gave as a token.
+    /// The digest of what somebody gave as a token. It takes the same time whatever that is: of a text of another
+    /// length, as many bytes are digested, and the result is one that no token has.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
+        let mut bytes = [0; Token::LEN];
+        for (byte, given) in bytes.iter_mut().zip(text.bytes().chain(std::iter::repeat(0))) {
+            *byte = given;
+        }
+        let mut digest: [u8; 32] = Sha256::digest(bytes).into();
+        digest[0] ^= u8::from(text.len() != Token::LEN) * u8::MAX;
+        Self(digest)
     }
 
     /// A stored digest.
@@ -124,6 +134,19 @@ mod tests {
         let token = Token::from_entropy([7; 32]);
         assert_eq!(token.reveal().len(), 43);
         assert_eq!(format!("{token:?} {:?}", token.digest()), "Token(…) TokenDigest(…)");
+    }
+
+    #[test]
+    fn the_digest_is_the_sha_256_of_a_token_and_no_text_of_another_length_shares_it() {
+        let token = Token::from_entropy([7; 32]);
+        let text = token.reveal();
+        assert_eq!(text.len(), Token::LEN);
+        assert_eq!(*token.digest().as_bytes(), <[u8; 32]>::from(Sha256::digest(text)));
+        for other in
+            ["", &text[..42], &format!("{text}A"), &format!("{text}\0"), &text.repeat(2), &"x".repeat(65_536)]
+        {
+            assert_ne!(TokenDigest::of(other), token.digest(), "{} characters", other.len());
+        }
     }
 
     proptest! {

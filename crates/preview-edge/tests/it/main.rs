@@ -32,3 +32,4 @@ mod frames;
 mod daemon_host;
 mod by_port;
 mod secrets;
+mod timing;
