@@ -52,9 +52,8 @@ impl TokenDigest {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut bytes = [0; Token::LEN];
-        for (byte, given) in bytes.iter_mut().zip(text.bytes().chain(std::iter::repeat(0))) {
-            *byte = given;
-        }
+        let length = text.len().min(Token::LEN);
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
         let mut digest: [u8; 32] = Sha256::digest(bytes).into();
         digest[0] ^= u8::from(text.len() != Token::LEN) * u8::MAX;
         Self(digest)
