@@ -203,16 +203,16 @@ impl Story {
         let table = self.preview.scratch().join("state/edge/table.json");
         poll("the edge's table", SOON, || Ok(table.exists().then_some(())))?;
         let mut places = Places::default();
-        places.add("log", self.preview.process().output().into_bytes());
+        places.add("log", self.preview.process().output().as_bytes());
         for answer in &self.answers {
             match answer.strip_prefix("UPSTREAM ") {
                 Some(upstream) => places.add_upstream(&serde_json::from_str(upstream)?)?,
-                None => places.add("an answer", answer.clone().into_bytes()),
+                None => places.add("an answer", answer.as_bytes()),
             }
         }
         for process in fs::read_dir("/proc")?.flatten() {
             // One that has ended meanwhile says nothing.
-            places.add("a command line", fs::read(process.path().join("cmdline")).unwrap_or_default());
+            places.add("a command line", &fs::read(process.path().join("cmdline")).unwrap_or_default());
         }
         places.add_folder(self.preview.scratch().path())?;
         let secrets = self.grants.iter().chain([&self.token, &self.share]).map(String::as_str).chain([MARK]);
@@ -246,9 +246,9 @@ impl Story {
 struct Places(Vec<(&'static str, String)>);
 
 impl Places {
-    fn add(&mut self, place: &'static str, bytes: Vec<u8>) {
+    fn add(&mut self, place: &'static str, bytes: &[u8]) {
         // Secrets are ASCII.
-        self.0.push((place, String::from_utf8_lossy(&bytes).into_owned()));
+        self.0.push((place, String::from_utf8_lossy(bytes).into_owned()));
     }
 
     /// What the dev server got: each part of a request is a place of its own.
@@ -256,12 +256,12 @@ impl Places {
         let requests = seen["requests"].as_array().context("requests")?;
         ensure!(requests.len() > 5, "the dev server saw little: {seen}");
         for request in requests {
-            self.add("upstream: the URL", request["url"].to_string().into_bytes());
+            self.add("upstream: the URL", request["url"].to_string().as_bytes());
             for header in request["headers"].as_array().context("headers")? {
                 let name = header[0].as_str().context("a name")?.to_ascii_lowercase();
                 let place =
                     if name == "referer" { "upstream: header referer" } else { "upstream: another header" };
-                self.add(place, header.to_string().into_bytes());
+                self.add(place, header.to_string().as_bytes());
             }
         }
         Ok(())
@@ -278,7 +278,7 @@ impl Places {
                     self.add_folder(&path)?;
                 }
             } else if kind.is_file() {
-                self.add("a file", fs::read(&path).with_context(|| path.display().to_string())?);
+                self.add("a file", &fs::read(&path).with_context(|| path.display().to_string())?);
             }
         }
         Ok(())
