@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -54,12 +56,20 @@ pub(crate) struct Lock(
     #[expect(dead_code, reason = "the kernel keeps the lock as long as the file is open")] File,
 );
 
+/// How long the folder is waited for: the kernel may still be ending an edge that was killed a moment ago.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Makes the folder if it is not there, checks it, and takes it.
 pub(crate) fn take(dir: &Path) -> Result<Lock, StateError> {
     make_folder(dir)?;
-    match lock(&dir.join("lock"))? {
-        Some(file) => Ok(Lock(file)),
-        None => Err(StateError::InUse(dir.to_owned())),
+    let path = dir.join("lock");
+    let begun = Instant::now();
+    loop {
+        match lock(&path)? {
+            Some(file) => return Ok(Lock(file)),
+            None if begun.elapsed() < PATIENCE => sleep(Duration::from_millis(20)),
+            None => return Err(StateError::InUse(dir.to_owned())),
+        }
     }
 }
 
@@ -190,6 +200,19 @@ mod tests {
         let path = dir.path().join("edge");
         let _first = take(&path).expect("free");
         assert!(matches!(take(&path), Err(StateError::InUse(_))));
+    }
+
+    #[test]
+    fn an_edge_that_is_ending_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("edge");
+        let first = take(&path).expect("free");
+        let ending = std::thread::spawn(move || {
+            sleep(Duration::from_millis(100));
+            drop(first);
+        });
+        take(&path).expect("it has ended meanwhile");
+        ending.join().expect("it ended");
     }
 
     #[test]
