@@ -79,16 +79,23 @@ impl Asked<'_> {
     }
 }
 
+/// The same value, not shown by `Debug`: it may let somebody in elsewhere.
+fn secret(value: &HeaderValue) -> HeaderValue {
+    let mut value = value.clone();
+    value.set_sensitive(true);
+    value
+}
+
 /// What an answer means; an error for one that means nothing.
 pub(super) fn read(answer: Response<Bytes>, passed: &[HeaderName]) -> Result<Verdict, String> {
     let (head, _) = answer.into_parts();
     let headers = &head.headers;
-    let cookies = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    let cookies = headers.get_all(SET_COOKIE).iter().map(secret).collect();
     let location = headers.get(LOCATION).filter(|location| is_absolute(location)).cloned();
     match head.status {
         status if status.is_success() => {
             let values = |name: &HeaderName| {
-                headers.get_all(name).iter().map(|given| (name.clone(), given.clone())).collect::<Vec<_>>()
+                headers.get_all(name).iter().map(|given| (name.clone(), secret(given))).collect::<Vec<_>>()
             };
             Ok(Verdict::In(Entered { identity: passed.iter().flat_map(values).collect(), cookies }))
         }
@@ -232,6 +239,7 @@ mod tests {
             identity: vec![(user, HeaderValue::from_static("ada"))],
             cookies: vec![HeaderValue::from_static("a=1")],
         };
+        assert!(!format!("{verdict:?}").contains("a=1"), "a log does not show it");
         assert_eq!(verdict, Ok(Verdict::In(entered)));
     }
 

@@ -235,10 +235,10 @@ impl Standing {
         now: Wall,
     ) -> Result<bool, Failure> {
         // By what was remembered alone it cannot be told which clock was wrong, the one of then or that of now.
-        let begun = facts.map_or(Wall::default(), |facts| before(facts.not_before, CLOCK_SLACK));
-        let earliest = begun.max(Wall::from_secs(EARLIEST));
-        if now < earliest {
-            return Err(Failure::ClockWrong(earliest.since(now)));
+        let begun = facts.map_or(Wall::default(), |facts| facts.not_before);
+        let earliest = Wall::from_secs(EARLIEST);
+        if now < earliest.max(before(begun, CLOCK_SLACK)) {
+            return Err(Failure::ClockWrong(earliest.max(begun).since(now)));
         }
         let timers = &policy.timers;
         let idle = self.pause.take_if(|pause| pause.until <= now);

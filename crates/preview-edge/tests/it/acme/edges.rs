@@ -149,6 +149,16 @@ pub(crate) fn cause(doors: &Doors, code: &str) -> Cause {
     cause
 }
 
+/// The same as it is told by the control socket, where nothing is held back.
+pub(crate) fn cause_in_full(state_dir: &Path, code: &str) -> Cause {
+    let socket = state_dir.join("control.sock").display().to_string();
+    let found = poll_for(code, PATIENCE, || {
+        let answer = curl::curl(&["--unix-socket", &socket, "http://localhost/health"]);
+        find(&answer.and_then(|it| it.json()).unwrap_or_default(), code)
+    });
+    found.expect("it is told")
+}
+
 /// Asks for a new certificate now, as `preview certs renew` does.
 pub(crate) fn renew(state_dir: &Path) {
     let socket = state_dir.join("control.sock").display().to_string();

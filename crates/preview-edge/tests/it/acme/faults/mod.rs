@@ -21,10 +21,12 @@ mod account;
 mod renewal;
 mod host;
 
+use std::path::Path;
+
 use preview_edge::Cause;
 use serde_json::{Value, json};
 
-use super::edges::{Scaled, cause};
+use super::edges::{Scaled, cause, cause_in_full};
 use super::world::World;
 
 /// The cause that an edge tells which gets no certificate in this world.
@@ -40,7 +42,9 @@ fn failing(world: &World, config: &Value, code: &str) -> (Scaled, Cause) {
     let folders = (0..).map(|number| world.scratch.join(format!("edge-{number}")));
     config["edge"]["state_dir"] = json!(folders.into_iter().find(|it| !it.exists()));
     let edge = Scaled::start(&config);
-    let cause = cause(&edge.doors, code);
+    cause(&edge.doors, code);
+    let folder = config["edge"]["state_dir"].as_str().expect("a folder");
+    let cause = cause_in_full(Path::new(folder), code);
     assert!(edge.doors.shown(&world.issuing_root()).is_none(), "{cause:?}");
     (edge, cause)
 }
