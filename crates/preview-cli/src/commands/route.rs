@@ -82,9 +82,13 @@ fn reasons(context: &Context, it: &AttachmentView, asked: &Asked, template: &Url
         reasons.push(format!("the edge is reached on port {public}, the URL says {port}"));
     }
     reasons.push(format!("dialled: {} · {}", view::listener(it), view::policy(it)));
-    let open =
-        context.settings.text("access.mode") == Some("open") || it.visibility == VisibilityWord::Public;
+    let mode = context.settings.text("access.mode");
+    let open = mode == Some("open") || it.visibility == VisibilityWord::Public;
     reasons.push(match (open, template.is_guessable(), asked.has_token) {
+        (false, ..) if mode == Some("forward") => {
+            "let in: whom the endpoint of access.forward_url lets in, and by links of `preview share`"
+                .to_owned()
+        }
         (true, ..) => "let in: everybody".to_owned(),
         (false, _, true) => "let in: browsers with a grant, and this URL while its token is good".to_owned(),
         (false, true, false) => {

@@ -6,12 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use preview_core::access::AccessMode;
 use preview_core::ports::{Port, PortPolicy};
 use preview_core::refusal::Code;
 use preview_core::template::{Scheme, UrlTemplate};
 use preview_edge::config::{Listen, ListenHost, Mode, TlsSource};
 
-use crate::args::Render;
+use crate::args::{Proxy, Render};
 use crate::context::Context;
 use crate::embedded::{daemon_config, edge_config};
 use crate::failure::Failure;
@@ -110,6 +111,18 @@ impl Plan {
         if template.base().is_empty() {
             return Err(template_unfit(&template, "its host names have one part only"));
         }
+        // The daemon cannot ask the login in a proxy's place, and a proxy that dials ports asks nobody.
+        let asks_login = edge.access.mode == AccessMode::Forward;
+        if asks_login && matches!(args.proxy, Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy) {
+            return Err(Failure::found(
+                Code::ConfigInvalid,
+                format!(
+                    "under access.mode forward the edge asks the login: {} cannot take its place",
+                    args.proxy.name()
+                ),
+                "pass previews on to the edge: preview render traefik shows how; or set access.mode: token",
+            ));
+        }
         if let Some(host) = edge.daemon_host.as_ref().filter(|host| !is_host_name(host)) {
             return Err(Failure::found(
                 Code::ConfigInvalid,
@@ -143,7 +156,11 @@ impl Plan {
             trusted: edge.trusted_proxies.clone(),
             app_origins: edge.access.app_origins.clone(),
             edge: edge.http.and_then(on_loopback),
-            verify_tcp: daemon.api.listen.filter(listens_on_loopback).filter(|_| is_verify_peer),
+            verify_tcp: daemon
+                .api
+                .listen
+                .filter(listens_on_loopback)
+                .filter(|_| is_verify_peer && !asks_login),
             log: args.log.clone(),
             service: Service {
                 config: absolute(context.file.as_deref().unwrap_or(Path::new("/etc/preview/config.yaml"))),

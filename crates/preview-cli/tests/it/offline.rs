@@ -111,3 +111,20 @@ fn the_configurations_of_the_certificates_guide_can_be_used_and_planned() {
         assert!(plan.contains("*.preview.example.com\tA\t300\t"), "{plan}");
     }
 }
+
+#[test]
+fn no_other_proxy_is_given_the_place_of_an_edge_that_asks_a_login() {
+    let login = "  access: { mode: forward, forward_url: \"http://127.0.0.1:4180/\" }\n";
+    let home = Home::bare(&format!("  public_url_template: \"http://{{id}}.preview.test\"\n{login}"));
+    for proxy in ["nginx", "caddy", "haproxy"] {
+        let text = home.refused(&["render", proxy], 2);
+        assert!(text.contains("access.mode forward") && text.contains("preview render traefik"), "{text}");
+    }
+    let home = Home::bare(&format!(
+        "  public_url_template: \"http://preview-{{port}}.preview.test\"\n{login}  edge: {{ mode: static }}\n"
+    ));
+    assert!(
+        home.refused(&["render", "nginx"], 2).contains("access.mode forward"),
+        "it would let everybody in"
+    );
+}
