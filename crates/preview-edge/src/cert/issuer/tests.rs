@@ -135,7 +135,8 @@ async fn a_certificate_that_cannot_be_kept_is_served_from_memory_and_never_order
 
 #[tokio::test]
 async fn the_authority_says_when_to_renew_may_change_its_mind_and_may_fall_silent() {
-    const FAR: &str = r#"{"suggestedWindow":{"start":"2030-01-01T00:00:00Z","end":"2030-01-02T00:00:00Z"}}"#;
+    // Neither by its lifetime nor by its last call would a certificate of Pebble's five years be renewed then.
+    const FAR: &str = r#"{"suggestedWindow":{"start":"2031-01-01T00:00:00Z","end":"2031-01-02T00:00:00Z"}}"#;
     const PAST: &str = r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#;
     let world = World::new();
     let front = Front::start(&world.pebble).expect("it starts");
@@ -152,7 +153,7 @@ async fn the_authority_says_when_to_renew_may_change_its_mind_and_may_fall_silen
         acme.timers.ari = often;
     });
     edge.run();
-    let window = 1_893_456_000..=1_893_542_400;
+    let window = 1_924_992_000..=1_925_078_400;
     let is_far = |edge: &Edge| edge.report().renew_at.is_some_and(|at| window.contains(&at));
     poll_or(|| is_far(&edge), || format!("the window: {:?}", edge.report())).await;
     let shown = edge.until_shown().await;

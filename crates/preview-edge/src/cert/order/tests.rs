@@ -164,8 +164,9 @@ fn an_attempt_outlives_what_passes_by_itself_and_no_verdict() {
     assert_eq!(fate(&refused(), &attempt(Phase::Finalized), SINCE + HANDING_OUT), Fate::Over);
 }
 
+/// Requests are counted: the nonces that Pebble refuses at random would be requests that come twice.
 fn always_valid() -> Settings {
-    Settings { always_valid: true, ..Settings::default() }
+    Settings { always_valid: true, nonce_reject: 0, ..Settings::default() }
 }
 
 /// When the attempts of tests begin.
