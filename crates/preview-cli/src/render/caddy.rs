@@ -77,6 +77,11 @@ header @shows_token {
 	Referrer-Policy {vars.preview_referrer}
 	defer
 }
+# What hands over a cookie, no cache may keep.
+header @has_grant {
+	Cache-Control no-store
+	defer
+}
 # Who may frame previews is not the dev server's to say.
 header -X-Frame-Options";
 
@@ -133,6 +138,7 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
         ("ANSWER", &answer),
         ("FORWARD", &forward),
         ("TRUST", &trust),
+        ("IDENTITY", &identity(plan)?),
         ("LOG", LOG),
         ("DAEMON_HOST", &daemon_host(plan, &tls)?),
     ];
@@ -229,10 +235,25 @@ fn redirect(plan: &Plan) -> String {
     )
 }
 
-/// Who the visitor is.
+/// What visitors may not say of themselves.
+fn identity(plan: &Plan) -> Result<String, Failure> {
+    let mut lines = String::new();
+    if !plan.identity.is_empty() {
+        lines.push_str("# Nor who he is, where a login would (access.forward_headers).\n");
+    }
+    for name in &plan.identity {
+        let name = word(Language::Caddy, "access.forward_headers", &format!("-{name}"))?;
+        let _ = writeln!(lines, "request_header {name}");
+    }
+    Ok(lines)
+}
+
+/// Where the visitor comes from.
 fn trust(plan: &Plan) -> String {
     if plan.trusted.is_empty() {
-        return "header_up X-Real-IP {remote_host}\nheader_up X-Forwarded-For {remote_host}".to_owned();
+        return "# Set, not added to: what the visitor sent of it is gone.\nheader_up X-Real-IP {remote_host}\n\
+                header_up X-Forwarded-For {remote_host}"
+            .to_owned();
     }
     format!(
         "# The proxies in front of this one say who the visitor is (edge.trusted_proxies).\ntrusted_proxies {}",

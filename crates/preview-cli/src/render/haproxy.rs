@@ -49,6 +49,8 @@ http-response add-header Set-Cookie %[var(txn.preview_set_cookie_w)] if { var(tx
 http-response set-header Clear-Site-Data %[var(txn.preview_clear_site_data)] if { var(txn.preview_clear_site_data) -m found }
 # A URL with a token stays with its own host.
 http-response set-header Referrer-Policy %[var(txn.preview_referrer_policy)] if { var(txn.preview_referrer_policy) -m found }
+# What hands over a cookie, no cache may keep.
+http-response set-header Cache-Control no-store if { var(txn.preview_set_cookie) -m found }
 # Who may frame previews is not the dev server's to say.
 http-response del-header X-Frame-Options";
 
@@ -80,6 +82,7 @@ pub(super) fn files(plan: &Plan, folder: Option<&Path>) -> Result<Vec<File>, Fai
         ("DAEMON_HOST", &daemon_rules),
         ("PATTERN", &plan.pattern()),
         ("JUDGE", &judge),
+        ("IDENTITY", &identity(plan)?),
         ("FORWARD", &forward),
         ("ANSWER", &answer),
         ("DAEMON_BACKEND", &daemon_backend),
@@ -208,6 +211,27 @@ fn trust(plan: &Plan) -> String {
          http-request set-src req.hdr_ip(x-forwarded-for,-1) if {{ src {} }}",
         plan.trusted_words()
     )
+}
+
+/// What visitors may not say of themselves.
+fn identity(plan: &Plan) -> Result<String, Failure> {
+    if plan.identity.is_empty() {
+        return Ok(String::new());
+    }
+    let exact = |c: char| if matches!(c, '-' | '_') { "[-_]".to_owned() } else { regex_of(c) };
+    let names = plan.identity.iter().map(|name| {
+        word(Language::Haproxy, "access.forward_headers", name.as_str())?;
+        Ok(name.as_str().chars().map(exact).collect::<String>())
+    });
+    let names = names.collect::<Result<Vec<_>, Failure>>()?.join("|");
+    Ok(format!(
+        "# Nor who he is, where a login would (access.forward_headers).\nhttp-request del-header '^({names})$' -m reg"
+    ))
+}
+
+/// A regular expression of this character alone.
+fn regex_of(c: char) -> String {
+    if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\{c}") }
 }
 
 /// Who may frame previews: everybody, or the agent's app.

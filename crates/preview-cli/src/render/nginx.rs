@@ -45,6 +45,9 @@ add_header Set-Cookie $preview_grant_w always;
 add_header Clear-Site-Data $preview_clear always;
 # A URL with a token stays with its own host.
 add_header Referrer-Policy $preview_referrer always;
+# What hands over a cookie, no cache may keep; else the dev server says what may be kept.
+proxy_hide_header Cache-Control;
+add_header Cache-Control $preview_cache_control always;
 # Who may frame previews is not the dev server's to say.
 proxy_hide_header X-Frame-Options;";
 
@@ -80,7 +83,7 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
             let _ = write!(
                 maps,
                 "# nginx's workers must be able to open it: `api.verify_group: www-data`.\n\
-                 upstream preview_verify {{\n    server {socket};\n    keepalive 32;\n}}\n"
+                 upstream preview_verify {{\n    server {socket};\n    keepalive 32;\n}}\n{CACHE_CONTROL}"
             );
             (ASK, FORWARDED_BY_DAEMON, framing(plan, ANSWER)?, VERIFY)
         }
@@ -90,10 +93,17 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
         }
     };
     let tls = if plan.is_https() { tls(plan.certificate()?)? } else { String::new() };
-    let spoofable = SPOOFABLE.iter().fold(String::new(), |mut all, name| {
+    let mut spoofable = SPOOFABLE.iter().fold(String::new(), |mut all, name| {
         let _ = writeln!(all, "proxy_set_header {name} \"\";");
         all
     });
+    if !plan.identity.is_empty() {
+        spoofable.push_str("# Nor who he is, where a login would (access.forward_headers).\n");
+    }
+    for name in &plan.identity {
+        let name = word(Language::Nginx, "access.forward_headers", name.as_str())?;
+        let _ = writeln!(spoofable, "proxy_set_header {name} \"\";");
+    }
     let values = [
         ("TEMPLATE", plan.template.as_str()),
         ("ABOUT", &about(plan, "#")),
@@ -115,6 +125,14 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
     ];
     Ok(vec![File { name: "preview.conf", text: fill(include_str!("nginx.conf"), &values) }])
 }
+
+const CACHE_CONTROL: &str = "
+# What the dev server says of caching stands, but for an answer that hands over a cookie.
+map $preview_grant $preview_cache_control {
+    \"\"      $upstream_http_cache_control;
+    default no-store;
+}
+";
 
 const STATIC: &str = "\
 if ($preview_upstream = \"\") {

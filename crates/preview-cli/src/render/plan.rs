@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use http::HeaderName;
 use ipnet::IpNet;
 use preview_core::access::AccessMode;
 use preview_core::ports::{Port, PortPolicy};
@@ -32,6 +33,10 @@ pub(crate) struct Plan {
     pub(super) trusted: Vec<IpNet>,
     /// Who may frame previews.
     pub(super) app_origins: Vec<String>,
+    /// Headers by which a login says who somebody is: dev servers may trust them, so visitors may not send them.
+    pub(super) identity: Vec<HeaderName>,
+    /// Whether a login of the operator's says who is let in, which the edge alone asks.
+    pub(super) asks_login: bool,
     /// Where the edge serves plain HTTP on this host.
     pub(super) edge: Option<SocketAddr>,
     /// Where the daemon's API is to be had over TCP by a peer that `/auth/verify` listens to.
@@ -155,6 +160,8 @@ impl Plan {
             certificate: certificate(args, &edge.tls, &edge.state_dir),
             trusted: edge.trusted_proxies.clone(),
             app_origins: edge.access.app_origins.clone(),
+            identity: edge.login.headers.clone(),
+            asks_login,
             edge: edge.http.and_then(on_loopback),
             verify_tcp: daemon
                 .api

@@ -247,6 +247,8 @@ fn plan(path: &str) -> Plan {
         certificate: Ok(certificate.clone()),
         trusted: vec!["127.0.0.1/32".parse().expect("a network")],
         app_origins: vec!["https://agent.example".to_owned()],
+        identity: vec![http::HeaderName::from_static("remote-user")],
+        asks_login: false,
         edge: Some(([127, 0, 0, 1], 8080).into()),
         verify_tcp: Some(([127, 0, 0, 1], 9460).into()),
         log: PathBuf::from(path),

@@ -84,6 +84,10 @@ const NO_ASK: &str = "\
 # The edge alone says who is let in. For ForwardAuth before it, give the daemon a TCP address (api.listen, say
 # 127.0.0.1:9460, with api.keys_file), set api.verify_peers: [unix, 127.0.0.1], and render anew.";
 
+const LOGIN: &str = "\
+# The edge alone says who is let in: it asks the login (access.forward_url), which sends browsers to where they log in.
+# No ForwardAuth stands before it, neither the daemon's nor the login's own: shared links and public previews need none.";
+
 fn middlewares(plan: &Plan, asks: Option<SocketAddr>) -> String {
     let mut entries = String::new();
     if let Some(at) = asks {
@@ -92,7 +96,11 @@ fn middlewares(plan: &Plan, asks: Option<SocketAddr>) -> String {
     if plan.place.redirect.is_some() {
         entries.push_str(&fill(HTTPS, &[("PORT", &plan.place.port.to_string())]));
     }
-    let note = if asks.is_some() { "" } else { NO_ASK };
+    let note = match (asks, plan.asks_login) {
+        (_, true) => LOGIN,
+        (Some(_), false) => "",
+        (None, false) => NO_ASK,
+    };
     if entries.is_empty() {
         return note.to_owned();
     }

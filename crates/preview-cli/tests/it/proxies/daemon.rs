@@ -5,7 +5,7 @@ use serde_json::Value;
 use xtask::real::curl::{Answer, curl};
 use xtask::real::poll;
 
-use super::stage::{Kind, Stage, cookie, got, seen};
+use super::stage::{Kind, Stage, all, cookie, got, seen};
 use crate::home::SOON;
 
 const BY_PORT: &str = "web_preview:
@@ -99,6 +99,7 @@ fn by_port(kind: Kind) -> Result<()> {
 fn strangers_learn_nothing(stage: &Stage, host: &str) -> Result<()> {
     let attached = stage.ask(&stage.url(host, "/"), &[])?;
     ensure!(attached.status == 502 && attached.body.contains("There is nothing here"), "{attached:?}");
+    ensure!(all(&attached, "x-robots-tag") == ["noindex"], "{attached:?}");
     let edge = stage.preview.http;
     let hosts = [
         Stage::host(stage.other.port()), // listens, denied, not attached
@@ -136,6 +137,9 @@ fn a_link_is_exchanged(stage: &Stage, host: &str, query: &str) -> Result<String>
         "Proxy: evil",
         "Preview-Session: evil",
         "Preview-Upstream: 127.0.0.1:22",
+        "Remote-User: root",
+        "X-Auth-Request-Email: root@example.com",
+        "Remote_Groups: wheel",
         "Cookie: left=behind",
     ];
     let headers: Vec<&str> = spoofed.iter().flat_map(|line| ["--header", line]).collect();
@@ -148,6 +152,7 @@ fn a_link_is_exchanged(stage: &Stage, host: &str, query: &str) -> Result<String>
     ensure!(first.headers.contains("SameSite=None; Partitioned"), "{}", first.headers);
     ensure!(first.header("clear-site-data") == Some("\"cache\", \"storage\""), "{}", first.headers);
     ensure!(first.header("referrer-policy") == Some("same-origin"), "{}", first.headers);
+    ensure!(all(&first, "cache-control") == ["no-store"], "{}", first.headers);
 
     let echoed = first.json()?;
     ensure!(echoed["url"] == format!("/echo?{query}"), "the app's SDK reads the token: {echoed}");
@@ -166,6 +171,9 @@ fn a_link_is_exchanged(stage: &Stage, host: &str, query: &str) -> Result<String>
         ("proxy", None),
         ("preview-session", None),
         ("preview-upstream", None),
+        ("remote-user", None),
+        ("x-auth-request-email", None),
+        ("remote_groups", None),
         ("cookie", None),
     ] {
         let wanted: Vec<String> = value.into_iter().map(str::to_owned).collect();
@@ -256,8 +264,10 @@ fn answers_are_made_the_hosts_own(stage: &Stage, host: &str, grant: &str) -> Res
     for name in ["a", "b"] {
         cookie(&set, name)?;
     }
-    let framed = ask("/headers?X-Frame-Options=DENY")?;
+    let framed = ask("/headers?X-Frame-Options=DENY&X-Robots-Tag=all&Cache-Control=max-age%3D60")?;
     ensure!(framed.header("x-frame-options").is_none(), "{framed:?}");
+    ensure!(all(&framed, "x-robots-tag") == ["noindex"], "{framed:?}");
+    ensure!(all(&framed, "cache-control") == ["max-age=60"], "{framed:?}");
     let failing = ask("/status?code=503")?;
     ensure!(failing.status == 503 && failing.body == "{}", "the dev server's own words stand: {failing:?}");
     Ok(())
@@ -291,7 +301,8 @@ fn by_id(kind: Kind) -> Result<()> {
     let query = format!("session_id=s&token={}", text(&mine, "token"));
     let ask = |host: &str, path: &str, args: &[&str]| stage.ask(&stage.url(host, path), args);
 
-    ensure!(ask(host, "/", &[])?.status == 401);
+    let stranger = ask(host, "/", &[])?;
+    ensure!(stranger.status == 401 && all(&stranger, "x-robots-tag") == ["noindex"], "{stranger:?}");
     ensure!(ask(host, "/?session_id=s&token=wrong", &[])?.status == 401);
     ensure!(ask(other, &format!("/?{query}"), &[])?.status == 401, "a token of another attachment");
     let first = ask(host, &format!("/echo?{query}"), &["--header", "Cookie: a=1"])?;

@@ -183,6 +183,25 @@ fn paths_with_odd_characters_are_quoted_or_refused() -> Result<()> {
     Ok(())
 }
 
+const LOGIN: &str = "  public_url_template: \"https://{id}.preview.test\"
+  access: { mode: forward, forward_url: \"http://127.0.0.1:4180/\" }
+  edge: { trusted_proxies: [127.0.0.1/32] }
+";
+
+#[test]
+fn before_an_edge_that_asks_a_login_traefik_asks_nobody() {
+    let tcp = "  api: { listen: \"127.0.0.1:9460\", keys_file: keys, verify_peers: [unix, 127.0.0.1] }\n";
+    let words = ["render", "traefik", "--cert", "c", "--key", "k", "--only", "preview.yml"];
+    let text = Home::bare(&format!("{LOGIN}{tcp}")).told(&words);
+    assert!(
+        text.contains("it asks the login (access.forward_url)") && !text.contains("forwardAuth"),
+        "{text}"
+    );
+    let token = LOGIN.replace("mode: forward", "mode: token");
+    let text = Home::bare(&format!("{token}{tcp}")).told(&words);
+    assert!(text.contains("forwardAuth"), "{text}");
+}
+
 #[test]
 fn what_cannot_be_rendered_is_refused_with_what_to_do() {
     for (lines, words, hint) in [
@@ -195,6 +214,9 @@ fn what_cannot_be_rendered_is_refused_with_what_to_do() {
             "cat CERT KEY",
         ),
         ("", &["render", "nginx", "--only", "x"], "--only"),
+        (LOGIN, &["render", "nginx"], "under access.mode forward the edge asks the login: nginx cannot"),
+        (LOGIN, &["render", "caddy"], "preview render traefik shows how; or set access.mode: token"),
+        (LOGIN, &["render", "haproxy"], "the edge asks the login: haproxy cannot take its place"),
     ] {
         let home = Home::bare(lines);
         let output = home.preview(words);

@@ -173,6 +173,12 @@ pub(super) fn cookie(answer: &Answer, name: &str) -> Result<String> {
     answer.headers.lines().find_map(set).with_context(|| format!("no cookie {name} in {answer:?}"))
 }
 
+/// The values of a header that an answer has, each as it stands there.
+pub(super) fn all<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
+    let lines = answer.headers.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+}
+
 /// What the dev server got of a header, as `/echo` tells it.
 pub(super) fn got(echoed: &Value, name: &str) -> Vec<String> {
     let pairs = echoed["headers"].as_array().into_iter().flatten();
