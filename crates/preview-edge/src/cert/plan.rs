@@ -1,6 +1,7 @@
 //! What is due: whom to ask for a certificate, and when (`docs/acme.md` §6). Clock and dice come in as arguments.
 
 mod standing;
+mod outlook;
 mod budget;
 
 use std::time::Duration;

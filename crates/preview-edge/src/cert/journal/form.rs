@@ -1,5 +1,7 @@
 //! The forms on disk. Moments are milliseconds since 1970-01-01T00:00:00Z.
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use preview_core::clock::Wall;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,8 @@ pub(super) struct Standing {
     failing_since: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed_last: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    held: BTreeMap<String, u64>,
     #[serde(default)]
     failed_at: Vec<u64>,
     #[serde(default)]
@@ -152,6 +156,7 @@ impl From<&plan::Standing> for Standing {
             failures: standing.failures,
             failing_since: standing.failing_since.map(Wall::as_millis),
             failed_last: standing.failed_last.clone(),
+            held: standing.held.iter().map(|(name, until)| (name.clone(), until.as_millis())).collect(),
             failed_at: standing.failed_at.iter().copied().map(Wall::as_millis).collect(),
             issued_at: standing
                 .issued
@@ -201,6 +206,7 @@ impl TryFrom<Standing> for plan::Standing {
             failures: form.failures,
             failing_since: form.failing_since.map(Wall::from_millis),
             failed_last: form.failed_last,
+            held: form.held.into_iter().map(|(name, until)| (name, Wall::from_millis(until))).collect(),
             failed_at: form.failed_at.into_iter().map(Wall::from_millis).collect(),
             issued: form.issued_at.into_iter().map(issued).collect(),
             origin: form.origin.map(plan::Origin::try_from).transpose()?,

@@ -11,9 +11,11 @@ use crate::cert::Failure;
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Standing {
-    /// When pause and budget let `whom` be asked; in the past if they do.
+    /// When pause, authority and budget let `whom` be asked; in the past if they do. A human who asks need not heed
+    /// the first two.
     pub(crate) fn free_at(&self, whom: Whom, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Wall {
-        let paused = self.pause.as_ref().filter(|_| !self.asked).map(|pause| pause.until).unwrap_or_default();
+        let paused = self.pause.as_ref().map_or(Wall::default(), |pause| pause.until);
+        let paused = if self.asked { Wall::default() } else { paused.max(self.held(whom, policy)) };
         match self.budget(whom, facts, policy, now) {
             Some(Failure::RateLimited { until, .. }) => paused.max(until),
             _ => paused,

@@ -17,6 +17,13 @@ proptest! {
     }
 
     #[test]
+    fn no_authority_is_asked_while_it_wants_to_be_left_alone_unless_a_human_asks(moves in moves(), names in names()) {
+        for event in World::after(&moves, names).log {
+            prop_assert!(event.asked || event.held_until <= event.at, "{event:?}");
+        }
+    }
+
+    #[test]
     fn no_span_holds_more_certificates_than_the_budget(moves in moves(), names in names()) {
         let world = World::after(&moves, names);
         let made: Vec<_> = world.log.iter().filter(|event| event.whom != Whom::Staging && event.made).collect();
@@ -124,6 +131,8 @@ struct Event {
     whom: Whom,
     asked: bool,
     paused_until: Wall,
+    /// Until when this authority had asked to be left alone the last time.
+    held_until: Wall,
     /// Whether the authority made a certificate, usable or not.
     made: bool,
     unproved: bool,
@@ -211,11 +220,14 @@ impl World {
             }
             (None, _) => unreachable!("every other outcome is a failure"),
         }
+        let before = self.log.iter().rev().find(|event| event.whom == whom && event.earliest.is_some());
+        let held_until = before.and_then(|event| event.earliest).unwrap_or_default();
         self.log.push(Event {
             at,
             whom,
             asked,
             paused_until,
+            held_until,
             made: matches!(outcome, Outcome::Made { .. } | Outcome::Unusable),
             unproved: matches!(outcome, Outcome::Unproved),
             earliest: failure.as_ref().and_then(|failure| failure.not_before(at)),

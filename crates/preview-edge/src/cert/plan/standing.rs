@@ -1,23 +1,24 @@
 //! How a set of names stands: what was tried, what came of it, and what follows from that.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use preview_core::clock::Wall;
 use preview_core::refusal::Code;
 
+use super::outlook::NO_REHEARSAL;
 use super::{Facts, Fingerprint, Policy, Whom, before, portion};
 use crate::cert::{Cause, Failure};
 use crate::config::Timers;
 
-/// After this many failures in a row of the rehearsing authority itself, its rehearsal is dispensed with: it must
-/// not be what a renewal fails by.
-const NO_REHEARSAL: u32 = 3;
 /// Renewal information that cannot be had is asked for again after this (RFC 9773 §4.3.3).
 const ARI_AGAIN: Duration = Duration::from_hours(6);
 /// No clock that is right says less (2026-01-01), in seconds since 1970: it has no battery, say, and was not set yet.
 const EARLIEST: u64 = 1_767_225_600;
 /// By how much a certificate may begin ahead of the clock: authorities set its begin back by an hour at most.
 const CLOCK_SLACK: Duration = Duration::from_hours(24);
+/// Longer than this no authority is left alone, whatever it says: no limit of theirs is counted over more days.
+const MOST_HELD: Duration = Duration::from_hours(7 * 24);
 /// So many past events are kept: more than any budget counts.
 const KEPT: usize = 64;
 
@@ -32,6 +33,8 @@ pub(crate) struct Standing {
     pub(crate) failing_since: Option<Wall>,
     /// The authority that failed last, rehearsals aside.
     pub(crate) failed_last: Option<String>,
+    /// Authorities that asked to be left alone, by name, and until when.
+    pub(crate) held: BTreeMap<String, Wall>,
     /// Validations that failed at authorities that count them, oldest first.
     pub(crate) failed_at: Vec<Wall>,
     /// Certificates that were made, oldest first; also those that could not be used.
@@ -126,12 +129,13 @@ impl Standing {
         self.failures = self.failures.saturating_add(1);
         let since = *self.failing_since.get_or_insert(now);
         let wait = if parked { policy.timers.parked } else { self.backoff(facts, &policy.timers, now, draw) };
-        let mut until = now + spend_half(wait, facts, &policy.timers, now);
-        until = failure.not_before(now).map_or(until, |earliest| until.max(earliest));
-        // The second choice need not wait for what the first one has asked for.
+        let wait = now + spend_half(wait, facts, &policy.timers, now);
+        let mut until = wait.max(self.held(self.whom(policy, wait), policy));
+        // Another authority need not wait for what this one has asked for.
         let turn = since + policy.timers.fallback_after;
-        if now < turn && self.whom(policy, turn) == Whom::Fallback {
-            until = until.min(turn);
+        let other = self.whom(policy, turn);
+        if now < turn && self.whom(policy, now) != other {
+            until = until.min(turn.max(self.held(other, policy)));
         }
         self.pause = Some(Pause { since: now, until, cause: failure.into(), parked });
     }
@@ -256,12 +260,19 @@ impl Standing {
                 ahead = true;
             }
         }
+        for until in self.held.values_mut() {
+            ahead |= bring_back(until, now + MOST_HELD);
+        }
         Ok(ahead | self.ari.as_mut().is_some_and(|ari| bring_back(&mut ari.poll, now + timers.ari.1)))
     }
 
     /// What a failure says beyond that there was one.
     fn note(&mut self, whom: Whom, failure: &Failure, policy: &Policy, now: Wall) {
         let authority = policy.name(whom).unwrap_or_default();
+        if let Some(earliest) = failure.not_before(now) {
+            self.held.retain(|_, until| now < *until);
+            self.held.insert(authority.to_owned(), earliest.min(now + MOST_HELD));
+        }
         if whom == Whom::Staging {
             let its_own = blames_authority(failure);
             self.staging_down = if its_own { self.staging_down.saturating_add(1) } else { 0 };
@@ -295,68 +306,6 @@ impl Standing {
         } else {
             spread(listed)
         }
-    }
-}
-
-/// What follows from it.
-impl Standing {
-    /// From when a certificate is to be ordered; in the past if it is due.
-    pub(crate) fn due(&self, facts: Option<&Facts>, policy: &Policy) -> Wall {
-        let wanted = facts.filter(|facts| !self.asked && facts.fits && !self.is_foreign(facts, policy));
-        wanted.map_or(Wall::default(), |facts| self.renew_at(facts))
-    }
-
-    /// When the certificate is to be renewed.
-    pub(crate) fn renew_at(&self, facts: &Facts) -> Wall {
-        let ari = self.ari.as_ref().filter(|ari| ari.certificate == facts.id).and_then(|ari| ari.window);
-        ari.map_or_else(|| facts.renewal(), |(_, moment)| moment).min(facts.last_call())
-    }
-
-    /// Who is to be asked at `now`, if a certificate is due then.
-    pub(crate) fn whom(&self, policy: &Policy, now: Wall) -> Whom {
-        let rehearsed = self.rehearsed == policy.names || self.staging_down >= NO_REHEARSAL;
-        if policy.staging.is_some() && !rehearsed {
-            return Whom::Staging;
-        }
-        let long = self.failing_since.is_some_and(|since| now.since(since) >= policy.timers.fallback_after);
-        // In turns, where both fail.
-        if policy.fallback.is_some() && long && self.failed_last != policy.fallback {
-            return Whom::Fallback;
-        }
-        Whom::First
-    }
-
-    /// Why there is no better certificate than the one in force: the last failure, else the budget. `None` if
-    /// nothing is wrong, or nothing is due yet.
-    pub(crate) fn cause(&self, facts: Option<&Facts>, policy: &Policy, now: Wall) -> Option<Cause> {
-        if let Some(pause) = &self.pause {
-            return Some(pause.cause.clone());
-        }
-        let is_due = self.due(facts, policy) <= now;
-        let limited = self.budget(self.whom(policy, now), facts, policy, now).filter(|_| is_due)?;
-        Some(Cause::from(&limited))
-    }
-
-    /// When to ask for renewal information, and whom.
-    pub(super) fn poll(&self, facts: Option<&Facts>, policy: &Policy) -> Option<(Whom, Wall)> {
-        let facts = facts?;
-        let whom = policy.whom(&self.origin_of(facts)?.authority)?;
-        let ari = self.ari.as_ref().filter(|ari| ari.certificate == facts.id);
-        Some((whom, ari.map_or(Wall::default(), |ari| ari.poll)))
-    }
-
-    pub(super) fn may_replace(&self, facts: &Facts, whom: Whom, policy: &Policy) -> bool {
-        self.origin_of(facts)
-            .is_some_and(|origin| origin.same_account && policy.name(whom) == Some(&origin.authority))
-    }
-
-    /// Whether it is from an authority that the operator no longer wants.
-    pub(super) fn is_foreign(&self, facts: &Facts, policy: &Policy) -> bool {
-        self.origin_of(facts).is_some_and(|origin| policy.whom(&origin.authority).is_none())
-    }
-
-    fn origin_of(&self, facts: &Facts) -> Option<&Origin> {
-        self.origin.as_ref().filter(|origin| origin.certificate == facts.id)
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) struct Edge {
 
 impl World {
     pub(super) fn new() -> Self {
-        let settings = pebble::Settings { always_valid: true, nonce_reject: 0, ..pebble::Settings::default() };
+        let settings =
+            pebble::Settings { always_valid: true, nonce_reject: 0, ..pebble::Settings::default() };
         let pebble = Pebble::start(&settings).expect("it starts");
         let dir = tempfile::tempdir().expect("a folder");
         let config = config(&dir, &pebble);
