@@ -1,28 +1,32 @@
 //! The edge's own name server, and no provider.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use xtask::real::front::Resource;
 use xtask::real::{dig, free_address, named, pebble};
 
-use super::edges::Scaled;
-use super::world::{CHALLENGE, Special, World, previews};
+use super::edges::{Scaled, Shipped};
+use super::world::{CHALLENGE, Special, World, merge, previews};
+use super::{issuance, renewal};
 
 #[test]
-fn in_zone_mode_it_is_the_only_server_that_the_authority_asks() {
-    let own = free_address().expect("an address");
-    let place = Some(std::net::SocketAddr::from((own, 53)));
-    let settings = pebble::Settings { dns: place, nonce_reject: 0, ..pebble::Settings::default() };
-    let mut world = World::with(Special { pebble: settings, ..Special::default() });
-    world.named.stop();
-    let mut acme = built_in(own);
-    super::world::merge(&mut acme, json!({ "resolvers": [own], "dns": { "mode": "zone", "a": [own] } }));
-    let edge = Scaled::start(&world.config_with(acme));
+fn as_the_authoritys_only_server_it_is_enough_for_a_certificate_that_curl_and_chromium_accept() {
+    let (world, config, own) = alone(None);
+    let edge = Shipped::start(world.scratch.path(), &config, &[]);
     edge.doors.certificate(&world.issuing_root());
+    issuance::is_accepted(&world, &edge.doors);
     assert_eq!(world.pebble.issued(), 1);
     assert_eq!(dig::txt(own, CHALLENGE).expect("it answers"), [""; 0]);
     assert_eq!(dig::dig(own, "app.preview.test", "A", false).expect("it answers"), [own.to_string()]);
+}
+
+#[test]
+fn as_the_authoritys_only_server_it_is_enough_for_five_renewals_under_load() {
+    let (world, config, own) = alone(Some(Duration::from_mins(2)));
+    let _edge = renewal::five_under_load(&world, &config, Duration::from_secs(3));
+    assert_eq!(dig::txt(own, CHALLENGE).expect("it answers"), [""; 0]);
 }
 
 #[test]
@@ -52,11 +56,25 @@ fn a_parent_that_does_not_delegate_is_told_with_the_record_to_set() {
         ..Special::default()
     });
     let mut acme = built_in(own);
-    super::world::merge(&mut acme, json!({ "propagation": { "timeout": "1s" } }));
+    merge(&mut acme, json!({ "propagation": { "timeout": "1s" } }));
     let edge = Scaled::start(&world.config_with(acme));
     let cause = super::edges::cause(&edge.doors, "cert_delegation_missing");
     assert!(cause.hint.contains("_acme-challenge.preview.test. NS"), "{cause:?}");
     assert_eq!(world.front.count(Resource::Challenge), 0);
+}
+
+/// A world without a provider, whose authority asks the name server of the edge with this configuration, at this
+/// address, and no other.
+fn alone(validity: Option<Duration>) -> (World, Value, Ipv4Addr) {
+    let own = free_address().expect("an address");
+    let dns = Some(SocketAddr::from((own, 53)));
+    let settings = pebble::Settings { dns, validity, nonce_reject: 0, ..pebble::Settings::default() };
+    let mut world = World::with(Special { pebble: settings, ..Special::default() });
+    world.named.stop();
+    let mut acme = built_in(own);
+    merge(&mut acme, json!({ "resolvers": [own], "dns": { "mode": "zone", "a": [own] } }));
+    let config = world.config_with(acme);
+    (world, config, own)
 }
 
 fn built_in(at: Ipv4Addr) -> Value {

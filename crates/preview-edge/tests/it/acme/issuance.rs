@@ -9,7 +9,7 @@ use serde_json::json;
 use xtask::real::front::{Act, Answer, Resource, When};
 use xtask::real::{Browser, Front, Pebble, curl, pebble};
 
-use super::edges::{Scaled, Shipped, acme, read};
+use super::edges::{Doors, Scaled, Shipped, acme, read};
 use super::world::{CHALLENGE, HOST, Special, World};
 use crate::client::SOON;
 
@@ -18,21 +18,7 @@ fn a_wildcard_from_nothing_is_accepted_by_curl_and_chromium_and_leaves_no_record
     let world = World::refusing_nonces(5);
     let edge = Shipped::start(world.scratch.path(), &world.config(), &[]);
     edge.doors.certificate(&world.issuing_root());
-    let root = world.pebble.issuing_root().expect("Pebble tells");
-
-    let answer = curl::curl(&[
-        "--cacert",
-        &root.display().to_string(),
-        "--connect-to",
-        &format!("::{}", edge.doors.https),
-        &format!("https://{HOST}/"),
-    ]);
-    // Nothing is attached: the edge's own page says so.
-    assert_eq!(answer.expect("curl accepts it").status, 502);
-    let browser = Browser::new().trust(&root).resolve("*.preview.test", &edge.doors.https.to_string());
-    let opened = browser.open(&format!("https://{HOST}/"), None).expect("Chromium accepts it");
-    assert_eq!(opened.status, Some(502), "{opened:?}");
-
+    is_accepted(&world, &edge.doors);
     assert_eq!((world.pebble.issued(), world.left()), (1, vec![]));
 }
 
@@ -172,4 +158,22 @@ pub(super) fn names(certificate: &[u8]) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Has curl and Chromium, which trust the authority, open a page of the edge.
+pub(super) fn is_accepted(world: &World, doors: &Doors) {
+    let root = world.pebble.issuing_root().expect("Pebble tells");
+
+    let answer = curl::curl(&[
+        "--cacert",
+        &root.display().to_string(),
+        "--connect-to",
+        &format!("::{}", doors.https),
+        &format!("https://{HOST}/"),
+    ]);
+    // Nothing is attached: the edge's own page says so.
+    assert_eq!(answer.expect("curl accepts it").status, 502);
+    let browser = Browser::new().trust(&root).resolve("*.preview.test", &doors.https.to_string());
+    let opened = browser.open(&format!("https://{HOST}/"), None).expect("Chromium accepts it");
+    assert_eq!(opened.status, Some(502), "{opened:?}");
 }
