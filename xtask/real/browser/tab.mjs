@@ -9,6 +9,19 @@ const commands = {
   see: (visit, text) => visit.frame.locator('body', { hasText: text }).waitFor(),
   text: (visit) => visit.frame.locator('body').innerText(),
   click: (visit, selector) => visit.frame.locator(selector).click(),
+  // Clicks what opens a tab, and goes on there; `leave` closes it and goes back.
+  follow: async (visit, selector) => {
+    const opened = visit.context.waitForEvent('page');
+    opened.catch(() => {});
+    await visit.frame.locator(selector).click();
+    const { page: before, frame } = visit;
+    const page = await opened;
+    Object.assign(visit, { page, frame: page.mainFrame(), before: { page: before, frame, before: visit.before } });
+  },
+  leave: async (visit) => {
+    await visit.page.close();
+    Object.assign(visit, visit.before);
+  },
   fill: (visit, [selector, value]) => visit.frame.locator(selector).fill(value),
   evaluate: (visit, expression) => visit.frame.evaluate(expression),
   url: (visit) => visit.frame.url(),

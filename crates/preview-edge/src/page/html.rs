@@ -73,7 +73,8 @@ pub(super) const LOGIN_NEEDED: Text = Text {
 pub(super) const LOGIN_IN_TAB: Text = Text {
     title: "Log in to see this preview",
     cause: "The login needs a tab of its own: within another page it could not remember you.",
-    cure: "Once you are logged in there, come back and load this one again.",
+    cure: "The preview opens there once you are logged in. Then load this page again, too; if it asks again, your \
+           browser keeps the login out of frames of other sites, so stay in the tab.",
     code: "unauthorized",
 };
 pub(super) const NOT_ALLOWED: Text = Text {
@@ -85,7 +86,7 @@ pub(super) const NOT_ALLOWED: Text = Text {
 pub(super) const LOGIN_UNREACHABLE: Text = Text {
     title: "The login does not answer",
     cause: "The service that says who is let in is not to be reached, so nobody is let in for now.",
-    cure: "Load this page again in a moment. If you run this service: its log says what the login answered.",
+    cure: "Load this page again in a moment. If you run this service: the edge’s log says what the login answered.",
     code: "login_unreachable",
 };
 pub(super) const ORIGIN_REFUSED: Text = Text {
@@ -191,11 +192,14 @@ pub(super) fn page(text: Text, waits: bool) -> (Bytes, HeaderValue) {
         if waits { (&POLICIES.waiting, REFRESH, BAR) } else { (&POLICIES.still, "", "") };
     let script = if waits { format!("<script>{SCRIPT}</script>\n") } else { String::new() };
     // To itself, in a tab: there the login finds its own cookies, and the app around the frame stays.
-    let links = if text == LOGIN_IN_TAB {
-        "<p class=\"links\"><a class=\"button\" href=\"\" target=\"_blank\" rel=\"noopener\">Log in in a new \
-         tab</a> <a href=\"\">Load again</a></p>\n"
-    } else {
-        ""
+    let links = match text {
+        LOGIN_IN_TAB => {
+            "<p class=\"links\"><a class=\"button\" href=\"\" target=\"_blank\" rel=\"noopener\">Log in in a new \
+             tab</a> <a href=\"\">Load again</a></p>\n"
+        }
+        // A frame has no button of the browser's for it.
+        LOGIN_UNREACHABLE => "<p class=\"links\"><a class=\"button\" href=\"\">Load again</a></p>\n",
+        _ => "",
     };
     let main = format!(
         "{bar}<h1>{title}</h1>\n<p>{cause}</p>\n<p>{cure}</p>\n{links}\

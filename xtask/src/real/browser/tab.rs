@@ -50,6 +50,16 @@ impl Tab {
         self.ask("click", selector)
     }
 
+    /// Clicks what opens a tab, and goes on in that one until [`Self::leave`].
+    pub fn follow(&mut self, selector: &str) -> Result<()> {
+        self.ask("follow", selector)
+    }
+
+    /// Closes the tab that [`Self::follow`] opened, and goes back to where it was opened from.
+    pub fn leave(&mut self) -> Result<()> {
+        self.ask("leave", ())
+    }
+
     /// Types into what a CSS selector finds.
     pub fn fill(&mut self, selector: &str, value: &str) -> Result<()> {
         self.ask("fill", [selector, value])
