@@ -11,9 +11,9 @@ pub(super) enum Source {
     Own,
     /// The agent's app, or another attachment of the same session.
     Friend,
-    /// An attachment of another session, live or not.
+    /// An attachment of another session, live or not, or a page that does not let itself be known (`null`).
     Sibling,
-    /// Any other page, or an opaque one (`null`).
+    /// Any other page.
     Foreign,
     /// The request does not say.
     Unsaid,
@@ -26,9 +26,9 @@ impl Source {
         visit: &Visit<'_>,
         is_sibling: impl Fn(&str, &SessionId) -> bool,
     ) -> Self {
+        let is_vouched_for = visit.fetch_site == Some("same-origin");
         let Some(origin) = visit.origin.or_else(|| visit.referer.and_then(origin_of)) else {
-            let same = visit.fetch_site == Some("same-origin");
-            return if same { Self::Own } else { Self::Unsaid };
+            return if is_vouched_for { Self::Own } else { Self::Unsaid };
         };
         let is_friend = |host| is_sibling(host, &route.session);
         match origin_parts(origin) {
@@ -36,7 +36,11 @@ impl Source {
             _ if policy.app_origins.iter().any(|app| app == origin) => Self::Friend,
             Some((_, host)) if policy.is_ours(origin) && is_friend(host) => Self::Friend,
             Some(_) if policy.is_ours(origin) => Self::Sibling,
-            _ => Self::Foreign,
+            Some(_) => Self::Foreign,
+            // `null`: any page can hide so, by its referrer policy or in a sandbox, and a sibling's too. Own pages
+            // that do are known by what no page can write. Upgrades are not vouched for.
+            None if is_vouched_for && visit.kind != VisitKind::Upgrade => Self::Own,
+            None => Self::Sibling,
         }
     }
 

@@ -156,6 +156,25 @@ fn a_sibling_of_another_session_uses_no_cookie() {
 }
 
 #[test]
+fn a_page_that_hides_where_it_is_uses_no_cookie_unless_the_browser_says_it_is_our_own() {
+    let post = |kind, fetch_site| {
+        let visit = Visit { kind, origin: Some("null"), fetch_site, ..Visit::default() };
+        decide(&visit, &[held(3, NOW)])
+    };
+    let (allowed, refused) = (Decision::Allow(Pass::Granted(None)), Decision::Refuse(Denial::Origin));
+    for kind in [VisitKind::Navigation, VisitKind::Subresource] {
+        assert_eq!(post(kind, Some("same-origin")), allowed, "{kind:?}");
+        for site in [Some("same-site"), Some("cross-site"), Some("none"), None] {
+            assert_eq!(post(kind, site), refused, "{kind:?} {site:?}");
+        }
+    }
+    assert_eq!(post(VisitKind::Upgrade, Some("same-origin")), refused);
+    let link =
+        Visit { kind: VisitKind::Navigation, origin: Some("null"), reads_only: true, ..Visit::default() };
+    assert_eq!(decide(&link, &[held(3, NOW)]), allowed);
+}
+
+#[test]
 fn service_workers_are_refused_where_host_names_are_used_again() {
     let visit = Visit { service_worker: true, fetch_site: Some("same-origin"), ..Visit::default() };
     let guessable = policy("https://preview-{port}.example.com");

@@ -33,3 +33,4 @@ mod daemon_host;
 mod by_port;
 mod secrets;
 mod timing;
+mod attacks;
