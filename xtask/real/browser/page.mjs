@@ -46,7 +46,8 @@ export const main = async (script) => {
 
 /**
  * Runs `use(visit)` in a fresh profile. `visit` has the `page`, the `frame` that shows the preview once
- * `visit.go(url)` was called, and the `record`.
+ * `visit.go(url)` was called, and the `record`. `visit.goAlone(url)` shows it in the tab itself, wherever `go` would;
+ * `visit.another()` is a visit in a further tab of the same profile.
  *
  * Options: `hosts` (rules as `--host-resolver-rules` has them), `cookies` (of third parties: `block`, as
  * Debian's Chromium does, or `allow`), `authority` (a PEM file to trust), `ignore_certificates`, `http1`,
@@ -71,9 +72,15 @@ export const withBrowser = async (options, use) => {
     });
     context.setDefaultTimeout(options.patience_ms ?? 60_000);
     const page = context.pages()[0] ?? (await context.newPage());
-    await listen(context, page, record);
-    const visit = { page, frame: page.mainFrame(), record, context, go: (url) => go(visit, url, parent) };
-    const result = await use(visit).finally(
+    const visitIn = (page) => {
+      listen(page, record);
+      const visit = { page, frame: page.mainFrame(), record, context };
+      visit.go = (url) => go(visit, url, parent);
+      visit.goAlone = (url) => go(visit, url);
+      visit.another = async () => visitIn(await context.newPage());
+      return visit;
+    };
+    const result = await use(visitIn(page)).finally(
       () => options.screenshot && page.screenshot({ path: options.screenshot }).catch(() => {}),
     );
     await context.close();
@@ -163,7 +170,7 @@ const tellHowSocketsOpened = (record, log) => {
 
 const newRecord = () => ({ sockets: [], console: [], errors: [], failed: [], refused: [], posts: [], navigations: [] });
 
-const listen = async (context, page, record) => {
+const listen = (page, record) => {
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) record.console.push(`${message.type()}: ${message.text()}`);
   });

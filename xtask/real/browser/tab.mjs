@@ -1,10 +1,16 @@
-// A tab that does what it is told, line by line, for tests in which something happens between two looks.
+// Tabs of one profile that do what they are told, line by line, for tests in which something happens between two looks.
 import { hear, main, protocol, say, withBrowser } from './page.mjs';
 
 // Each takes its argument and answers with what the caller is told.
 const commands = {
   go: async (visit, url) => (await visit.go(url))?.status() ?? null,
-  reload: async (visit) => (await visit.page.reload({ waitUntil: 'domcontentloaded' }))?.status() ?? null,
+  alone: async (visit, url) => (await visit.goAlone(url))?.status() ?? null,
+  reload: async (visit) => {
+    const isEmbedded = visit.frame !== visit.page.mainFrame();
+    const response = await visit.page.reload({ waitUntil: 'domcontentloaded' });
+    if (isEmbedded) visit.frame = await (await visit.page.waitForSelector('#preview')).contentFrame();
+    return response?.status() ?? null;
+  },
   // A text anywhere in the page, now or once it comes, also after the page has been loaded anew.
   see: (visit, text) => visit.frame.locator('body', { hasText: text }).waitFor(),
   text: (visit) => visit.frame.locator('body').innerText(),
@@ -34,10 +40,19 @@ const commands = {
 
 main((task) =>
   withBrowser(task, async (visit) => {
+    const tabs = [visit];
+    let current = visit;
     for (;;) {
       const [command, argument] = await hear();
       if (command === 'close') return visit.record;
-      say({ answer: (await commands[command](visit, argument)) ?? null });
+      if (command === 'another') tabs.push(await visit.another());
+      if (command === 'another' || command === 'turn') {
+        current = tabs[argument ?? tabs.length - 1];
+        await current.page.bringToFront();
+        say({ answer: tabs.indexOf(current) });
+      } else {
+        say({ answer: (await commands[command](current, argument)) ?? null });
+      }
     }
   }),
 );

@@ -13,6 +13,7 @@
 //   any  /status?code=N
 //   any  /headers?NAME=VALUE…   answers with these headers, as often as they are given
 //   any  /set-cookie?c=COOKIE…  answers with these cookies
+//   any  /give?type=T&body=B    answers with this content
 //   any  /drop                  closes the connection without an answer
 //   POST /tick                  lets go of what waits, and says how many that were
 //   GET  /seen                  how much went through so far, and each request but these two
@@ -99,6 +100,10 @@ const routes = {
   '/set-cookie': (request, response, query) => {
     response.setHeader('set-cookie', query.getAll('c'));
     json(response, { set: query.getAll('c') });
+  },
+  '/give': (request, response, query) => {
+    response.writeHead(200, { 'content-type': query.get('type') });
+    response.end(query.get('body'));
   },
   '/drop': (request) => request.socket.destroy(),
   '/tick': (request, response) => {

@@ -1,13 +1,14 @@
 //! Our own product, as a test sees it: `preview up` in a folder of its own, spoken to by curl.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::curl::{Answer, curl};
-use super::{Process, Scratch, bin, free_port_outside, poll_for};
+use super::{Clock, Process, Scratch, bin, free_port_outside, poll_for};
 
 /// How long it may take to start.
 const SOON: Duration = Duration::from_secs(30);
@@ -27,6 +28,15 @@ impl Preview {
     /// Starts `preview up` with this configuration; `HTTP`, `HTTPS` and `STATE` in it stand for the two ports and
     /// the state folder.
     pub fn up(config: &str) -> Result<Self> {
+        Self::start(config, &[])
+    }
+
+    /// As [`Self::up`], by a clock that the test sets.
+    pub fn up_by(clock: &Clock, config: &str) -> Result<Self> {
+        Self::start(config, &clock.environment()?)
+    }
+
+    fn start(config: &str, environment: &[(&str, String)]) -> Result<Self> {
         let scratch = Scratch::new()?;
         let (http, https) = (free_port_outside()?, free_port_outside()?);
         let config = config
@@ -34,13 +44,10 @@ impl Preview {
             .replace("HTTP", &http.to_string())
             .replace("STATE", &scratch.join("state").display().to_string());
         let file = scratch.write("config.yaml", config)?;
-        let words = [
-            bin("preview")?.display().to_string(),
-            "up".into(),
-            "--config".into(),
-            file.display().to_string(),
-        ];
-        let mut process = Process::spawn_line(&words, scratch.path())?;
+        let mut command = Command::new(bin("preview")?);
+        command.args(["up", "--config"]).arg(file).current_dir(scratch.path());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut process = Process::spawn(&command)?;
         process.wait_for_port(http, SOON)?;
         let preview = Self { process, scratch, http, https };
         let socket = preview.socket();
@@ -78,7 +85,12 @@ impl Preview {
 
     /// Attaches a port of session `s` of user `u` under a name; the whole answer.
     pub fn attach(&self, port: u16, name: &str) -> Result<Value> {
-        let body = json!({ "session_id": "s", "user_id": "u", "port": port, "name": name });
+        self.attach_as("u", "s", port, name)
+    }
+
+    /// The same for another user's session.
+    pub fn attach_as(&self, user: &str, session: &str, port: u16, name: &str) -> Result<Value> {
+        let body = json!({ "session_id": session, "user_id": user, "port": port, "name": name });
         let answer = self.call("POST", "/v1/attachments", Some(&body))?;
         ensure!(matches!(answer.status, 200 | 201), "attach: {} {}", answer.status, answer.body);
         answer.json()

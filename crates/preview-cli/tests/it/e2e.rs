@@ -4,3 +4,6 @@ mod servers;
 mod stage;
 mod recovery;
 mod login;
+mod shared_host;
+mod tenants;
+mod viewers;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Record, Script};
 
-/// An open tab, or a frame in one where the browser embeds; dropped, its browser ends.
+/// An open tab, or a frame in one where the browser embeds; dropped, its browser ends. Further tabs of the same
+/// profile are opened by [`Tab::another`]; what is told and asked is of the one that was turned to last.
 #[derive(Debug)]
 pub struct Tab {
     script: Script,
@@ -28,6 +29,21 @@ impl Tab {
     /// Opens an address; the status of its document.
     pub fn go(&mut self, url: &str) -> Result<Option<u16>> {
         self.ask("go", url)
+    }
+
+    /// Opens an address in the tab itself, also where the browser embeds; the status of its document.
+    pub fn go_alone(&mut self, url: &str) -> Result<Option<u16>> {
+        self.ask("alone", url)
+    }
+
+    /// Opens a further tab of the same profile and turns to it; its number. The first is 0.
+    pub fn another(&mut self) -> Result<usize> {
+        self.ask("another", ())
+    }
+
+    /// Turns to the tab of this number.
+    pub fn turn_to(&mut self, number: usize) -> Result<usize> {
+        self.ask("turn", number)
     }
 
     /// Loads the tab's page anew, which is the embedding one where the browser embeds.

@@ -1,0 +1,108 @@
+//! One host that several tenants use by HTTPS, and a browser that blocks cookies of third parties.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use xtask::real::curl::curl;
+use xtask::real::preview::Preview;
+use xtask::real::{Authority, Browser, Clock, EchoServer, Scratch};
+
+pub(super) const SOON: Duration = Duration::from_mins(1);
+
+/// The page on another site that previews are embedded in.
+const PARENT: &str = "agent.elsewhere.test";
+
+/// What is on stage.
+pub(super) struct SharedHost {
+    pub(super) clock: Clock,
+    pub(super) scratch: Scratch,
+    preview: Preview,
+    authority: Authority,
+}
+
+/// An attachment of one of the tenants.
+pub(super) struct Attached {
+    pub(super) id: String,
+    /// With session and token.
+    pub(super) link: String,
+    /// Without; ends with a slash.
+    pub(super) url: String,
+}
+
+impl Attached {
+    /// Host and port.
+    pub(super) fn host(&self) -> &str {
+        self.url.trim_start_matches("https://").trim_end_matches('/')
+    }
+}
+
+impl SharedHost {
+    /// With this first label of all host names, and further lines of configuration below `web_preview`.
+    pub(super) fn new(label: &str, lines: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let clock = Clock::new()?;
+        let authority = Authority::new(scratch.path())?;
+        let certificate = authority.issue(&["*.preview.test"])?;
+        let preview = Preview::up_by(
+            &clock,
+            &format!(
+                "web_preview:\n  public_url_template: \"https://{label}.preview.test:HTTPS\"\n  state_dir: STATE\n{lines}  \
+                 edge:\n    http: \"localhost:HTTP\"\n    https: \"localhost:HTTPS\"\n    \
+                 tls: {{ mode: files, cert: {}, key: {} }}\n",
+                certificate.chain.display(),
+                certificate.key.display()
+            ),
+        )?;
+        Ok(Self { clock, scratch, preview, authority })
+    }
+
+    /// Attaches a server for this user, in a session that is named after the user.
+    pub(super) fn attach(&self, user: &str, server: &EchoServer) -> Result<Attached> {
+        let told = self.preview.attach_as(user, &format!("of-{user}"), server.port(), "app")?;
+        let text = |name: &str| told[name].as_str().map(str::to_owned).with_context(|| told.to_string());
+        Ok(Attached { id: text("id")?, link: text("iframe_url")?, url: text("url")? })
+    }
+
+    pub(super) fn detach(&self, attached: &Attached) -> Result<()> {
+        self.tell("DELETE", &format!("/v1/attachments/{}", attached.id))
+    }
+
+    pub(super) fn revoke(&self, attached: &Attached) -> Result<()> {
+        self.tell("POST", &format!("/v1/attachments/{}/revoke", attached.id))
+    }
+
+    /// The status of an address for a client that keeps no cookies, but sends this one.
+    pub(super) fn status(&self, url: &str, cookie: &str) -> Result<u16> {
+        let authority = url.split('/').nth(2).context("a URL has a host")?;
+        let (root, resolve) = (self.authority.root.display().to_string(), format!("{authority}:127.0.0.1"));
+        let cookie = format!("Cookie: {cookie}");
+        Ok(curl(&["--cacert", &root, "--resolve", &resolve, "--header", &cookie, url])?.status)
+    }
+
+    /// A browser that embeds what it opens in a page of another site, unless it is told otherwise.
+    pub(super) fn browser(&self) -> Result<Browser> {
+        let embedding = self.authority.issue(&[PARENT])?;
+        Ok(Browser::new()
+            .patience(SOON)
+            .resolve("*.preview.test", "127.0.0.1")
+            .trust(&self.authority.root)
+            .embed_in(PARENT, &embedding)
+            .screenshot(self.scratch.join("page.png")))
+    }
+
+    fn tell(&self, method: &str, path: &str) -> Result<()> {
+        let answer = self.preview.call(method, path, None)?;
+        ensure!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);
+        Ok(())
+    }
+}
+
+/// A browser's cookie of this name for this host and partition, as a client sends it.
+pub(super) fn grant_of(cookies: &[Value], url: &str) -> Option<String> {
+    let host = url.split(['/', ':']).nth(3)?;
+    let found = cookies
+        .iter()
+        .find(|it| it["name"] == "__Host-preview" && it["domain"].as_str().is_some_and(|it| it == host))?;
+    Some(format!("__Host-preview={}", found["value"].as_str()?))
+}
