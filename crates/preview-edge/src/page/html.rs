@@ -54,14 +54,16 @@ pub(super) const SLOW: Text = Text {
 };
 pub(super) const UNAUTHORIZED: Text = Text {
     title: "This preview opens by its link",
-    cause: "This browser has not been let in, or it does not send the cookie that says so.",
+    cause: "This browser has not been let in. Where the preview is open within another page, that does not count for \
+            a tab of its own.",
     cure: "Open the link that you were given, whole, with everything behind the question mark.",
     code: "unauthorized",
 };
 pub(super) const GRANT_EXPIRED: Text = Text {
     title: "Your access has ended",
     cause: "This browser was let in before, but that was some time ago, or access was taken back.",
-    cure: "Ask for a fresh link and open it.",
+    cure: "Open your link once more, or, if this is part of another page, load that page again. If it does not help, \
+           ask for a fresh link.",
     code: "grant_expired",
 };
 pub(super) const LOGIN_NEEDED: Text = Text {
@@ -110,7 +112,7 @@ pub(super) const SERVICE_WORKER: Text = Text {
 pub(super) const GONE: Text = Text {
     title: "This preview has ended",
     cause: "It was taken down, or nobody had visited it for a while.",
-    cure: "Attach its dev server again and open the new link.",
+    cure: "If it is yours, attach its dev server again and open the new link. If not, ask whose it is for one.",
     code: "not_found",
 };
 pub(super) const TOO_MANY: Text = Text {

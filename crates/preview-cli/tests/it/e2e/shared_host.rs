@@ -4,11 +4,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use xtask::real::browser::Tab;
 use xtask::real::curl::curl;
 use xtask::real::preview::Preview;
-use xtask::real::{Authority, Browser, Clock, EchoServer, Scratch};
+use xtask::real::{Authority, Browser, Clock, EchoServer, Scratch, poll};
 
 pub(super) const SOON: Duration = Duration::from_mins(1);
+
+/// Status of a page's fetch, and whether it was led elsewhere.
+pub(super) const FETCH: &str = "fetch('/echo?of-the-old-page').then((it) => [it.status, it.redirected])";
+
+/// Whether a page's socket opens; `isClosed` says whether it was closed since.
+pub(super) const OPEN: &str = "new Promise((resolve) => {
+    const socket = new WebSocket(`wss://${location.host}/ws?of-the-old-page`);
+    window.isClosed = false;
+    socket.onopen = () => resolve(true);
+    socket.onclose = () => { window.isClosed = true; resolve(false); };
+})";
 
 /// The page on another site that previews are embedded in.
 const PARENT: &str = "agent.elsewhere.test";
@@ -98,11 +110,16 @@ impl SharedHost {
     }
 }
 
-/// A browser's cookie of this name for this host and partition, as a client sends it.
+/// One of the grants that a browser holds for this host, as a client sends it.
 pub(super) fn grant_of(cookies: &[Value], url: &str) -> Option<String> {
     let host = url.split(['/', ':']).nth(3)?;
     let found = cookies
         .iter()
         .find(|it| it["name"] == "__Host-preview" && it["domain"].as_str().is_some_and(|it| it == host))?;
     Some(format!("__Host-preview={}", found["value"].as_str()?))
+}
+
+/// Waits until an expression is what is `told`, in a page that stays.
+pub(super) fn wait_until(tab: &mut Tab, what: &str, expression: &str, told: &Value) -> Result<()> {
+    poll(what, SOON, || Ok((tab.evaluate::<Value>(expression)? == *told).then_some(())))
 }

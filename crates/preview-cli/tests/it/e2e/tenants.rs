@@ -2,11 +2,10 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use xtask::real::browser::Tab;
 use xtask::real::curl::curl;
-use xtask::real::{EchoServer, free_port, poll};
+use xtask::real::{EchoServer, free_port};
 
-use super::shared_host::{SOON, SharedHost, grant_of};
+use super::shared_host::{FETCH, OPEN, SharedHost, grant_of, wait_until};
 
 #[test]
 fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<()> {
@@ -19,7 +18,7 @@ fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<(
     assert_eq!(tab.go_alone(&ada.link)?, Some(200));
     assert_eq!(tab.evaluate::<String>(REGISTER)?, "TypeError", "no service worker comes in");
     tab.evaluate::<()>(LEAVE)?;
-    tab.evaluate::<()>(OPEN)?;
+    assert!(tab.evaluate::<bool>(OPEN)?);
     assert_eq!(tab.evaluate::<Value>(SEE)?, left_behind());
     let second = tab.another()?;
     assert_eq!(tab.go(&ada.link)?, Some(200));
@@ -34,15 +33,15 @@ fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<(
     let server = EchoServer::start(port)?;
     let bob = host.attach("bob", &server)?;
     assert_eq!(bob.url, ada.url, "the same address");
-    wait_until(&mut tab, "the first one's socket to be closed", "window.closed_with ?? 0", &json!(1006))?;
-    assert_eq!(tab.evaluate::<u16>(FETCH)?, 410, "a tab that is still open reads nothing");
-    assert_eq!(tab.evaluate::<bool>(DIAL)?, false, "nor opens a socket");
+    wait_until(&mut tab, "the first one's socket to be closed", "window.isClosed", &json!(true))?;
+    assert_eq!(tab.evaluate::<Value>(FETCH)?, json!([410, false]), "a tab that is still open reads nothing");
+    assert!(!tab.evaluate::<bool>(OPEN)?, "nor opens a socket");
     assert_eq!(host.status(&ada.link, "")?, 502, "the old link");
     assert_eq!(host.status(&ada.url, &old_grant)?, 410, "the old grant");
     assert_eq!(tab.reload()?, Some(410));
     tab.wait_for_text("This preview has ended")?;
     tab.screenshot(&host.scratch.join("ended.png"))?;
-    assert!(!heard(&server)?.contains("of-the-first"), "the second one's server was asked");
+    assert!(!heard(&server)?.contains("of-the-old-page"), "the second one's server was asked");
 
     // In the very tab, in one beside it, and in a frame.
     let page = bob.link.replacen("/?", &format!("/{LOOKS_AT_ONCE}&"), 1);
@@ -63,7 +62,7 @@ fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<(
     let reached: Value = tab.evaluate(&REACH.replace("HOST", bob.host()))?;
     assert_eq!(reached, json!(["TypeError", false]));
     let heard = heard(&server)?;
-    assert!(!heard.contains("of-the-first"), "{heard}");
+    assert!(!heard.contains("of-the-old-page"), "{heard}");
     assert!(heard.contains("/give") && !heard.contains("left-behind"), "{heard}");
     Ok(())
 }
@@ -84,7 +83,7 @@ fn an_address_of_its_own_has_workers_and_is_never_somebody_elses() -> Result<()>
     host.detach(&ada)?;
     let bob = host.attach("bob", &server)?;
     assert_ne!(bob.url, ada.url);
-    wait_until(&mut tab, "the end to be known", FETCH, &json!(410))?;
+    wait_until(&mut tab, "the end to be known", FETCH, &json!([410, false]))?;
     assert_eq!(tab.reload()?, Some(410));
     tab.wait_for_text("This preview has ended")?;
     assert_eq!((host.status(&ada.url, &old_grant)?, host.status(&ada.link, &old_grant)?), (410, 410));
@@ -165,28 +164,13 @@ const SHARED: &str = "new Promise((resolve, reject) => {
     worker.onerror = () => reject(new Error('it does not start'));
 })";
 
-/// Opens a socket, and keeps in `closed` the code that it is closed with.
-const OPEN: &str = "new Promise((resolve) => {
-    const socket = new WebSocket(`wss://${location.host}/ws`);
-    socket.onopen = () => resolve();
-    socket.onclose = (it) => { window.closed_with = it.code; };
-})";
-
-const DIAL: &str = "new Promise((resolve) => {
-    const socket = new WebSocket(`wss://${location.host}/ws?of-the-first`);
-    socket.onopen = () => resolve(true);
-    socket.onclose = () => resolve(false);
-})";
-
-const FETCH: &str = "fetch('/echo?of-the-first').then((it) => it.status)";
-
 /// Whether a page gets something from another host, and a socket to it. What it may only send has no answer.
 const REACH: &str = "(async () => {
-    await fetch('https://HOST/echo?of-the-first', { credentials: 'include', mode: 'no-cors' });
-    const status = await fetch('https://HOST/echo?of-the-first', { credentials: 'include' })
+    await fetch('https://HOST/echo?of-the-old-page', { credentials: 'include', mode: 'no-cors' });
+    const status = await fetch('https://HOST/echo?of-the-old-page', { credentials: 'include' })
         .then((it) => it.status, (error) => error.name);
     const opens = await new Promise((resolve) => {
-        const socket = new WebSocket('wss://HOST/ws?of-the-first');
+        const socket = new WebSocket('wss://HOST/ws?of-the-old-page');
         socket.onopen = () => resolve(true);
         socket.onclose = () => resolve(false);
     });
@@ -206,8 +190,4 @@ fn nothing() -> Value {
 /// What a server heard so far, as text.
 fn heard(server: &EchoServer) -> Result<String> {
     Ok(curl(&[&format!("http://127.0.0.1:{}/seen", server.port())])?.body)
-}
-
-fn wait_until(tab: &mut Tab, what: &str, expression: &str, told: &Value) -> Result<()> {
-    poll(what, SOON, || Ok((tab.evaluate::<Value>(expression)? == *told).then_some(())))
 }

@@ -10,7 +10,7 @@ use xtask::real::devservers::TEXT;
 use xtask::real::preview::call;
 use xtask::real::{DevServer, EchoServer, free_port, poll};
 
-use super::shared_host::{SOON, SharedHost, grant_of};
+use super::shared_host::{FETCH, OPEN, SOON, SharedHost, grant_of, wait_until};
 use super::stage::Stage;
 
 #[test]
@@ -127,21 +127,6 @@ fn fresh_link(stage: &Stage) -> Result<String> {
 
 fn says_how_to_come_back(tab: &mut Tab, picture: &Path) -> Result<()> {
     tab.wait_for_text("Your access has ended")?;
-    tab.wait_for_text("Ask for a fresh link and open it")?;
+    tab.wait_for_text("Open your link once more")?;
     tab.screenshot(picture)
 }
-
-fn wait_until(tab: &mut Tab, what: &str, expression: &str, told: &Value) -> Result<()> {
-    poll(what, SOON, || Ok((tab.evaluate::<Value>(expression)? == *told).then_some(())))
-}
-
-/// Status of a fetch, and whether it was led elsewhere.
-const FETCH: &str = "fetch('/echo').then((it) => [it.status, it.redirected])";
-
-/// Whether a socket opens; `isClosed` says whether it was closed since.
-const OPEN: &str = "new Promise((resolve) => {
-    const socket = new WebSocket(`wss://${location.host}/ws`);
-    window.isClosed = false;
-    socket.onopen = () => resolve(true);
-    socket.onclose = () => { window.isClosed = true; resolve(false); };
-})";
