@@ -16,7 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{COOKIE, HOST, HeaderValue, SET_COOKIE};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use preview_core::access::{AccessMode, AccessPolicy, Decision, GivenToken, HeldGrant, Visit};
+use preview_core::access::{AccessMode, AccessPolicy, Decision, Exempt, GivenToken, HeldGrant, Visit};
 use preview_core::clock::Wall;
 use preview_core::grant::{GrantKey, GrantKeys};
 use preview_core::route::{Route, RouteTable};
@@ -43,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
         app_origins: Vec::new(),
         template: template.parse()?,
         grant_life: Duration::from_hours(8),
+        exempt: Exempt::default(),
     });
     let known = Arc::new(RwLock::new(Known::default()));
     tokio::spawn(follow(socket.clone(), Arc::clone(&known)));

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use preview_core::access::{AccessMode, AccessPolicy, Decision, GivenToken, Visit};
+use preview_core::access::{AccessMode, AccessPolicy, Decision, Exempt, GivenToken, Visit};
 use preview_core::attachment::{Attachment, StartPath, Visibility};
 use preview_core::clock::{Now, Tick, Wall};
 use preview_core::command::{Attach, Authority, Command, Context, Entropy};
@@ -68,6 +68,7 @@ impl Previews {
             app_origins: Vec::new(),
             template: template.clone(),
             grant_life: Duration::from_hours(8),
+            exempt: Exempt::default(),
         };
         let node = NodeId::new("example")?;
         let rules = Rules { enabled: true, template, node, ports, limits, most_visible: Visibility::Private };

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod exempt;
 mod way;
 mod redacted;
 mod source;
@@ -15,6 +16,7 @@ use crate::id::SessionId;
 use crate::route::Route;
 use crate::template::UrlTemplate;
 
+pub use exempt::{Exempt, InvalidExempt};
 use source::{Source, origin_parts};
 use way::Way;
 
@@ -29,6 +31,8 @@ pub struct AccessPolicy {
     pub template: UrlTemplate,
     /// How long a grant lives.
     pub grant_life: Duration,
+    /// What is let in without a credential.
+    pub exempt: Exempt,
 }
 
 /// Who is let in.
@@ -48,6 +52,8 @@ pub enum AccessMode {
 pub struct Visit<'a> {
     /// What kind of request.
     pub kind: VisitKind,
+    /// Path and query, as they were sent.
+    pub target: &'a str,
     /// Whether its method only reads: GET or HEAD.
     pub reads_only: bool,
     /// `Origin`.
@@ -124,6 +130,9 @@ pub enum Pass {
     Granted(Option<Grant>),
     /// A token in a header.
     Token,
+    /// Nothing: its path is exempt. It is neither visit nor presence, no credential passes either way, and an answer
+    /// that [`Exempt::may_show`] does not show is this denial instead.
+    Exempt(Denial),
 }
 
 /// Why it is kept out.
@@ -190,6 +199,10 @@ impl AccessPolicy {
                 (Decision::Exchange(self.grant(way, route, now)), way)
             }
             (_, Some((GivenToken::Header(_), way))) => (Decision::Allow(Pass::Token), way),
+            (_, None) if self.exempt.admits(visit, source) => {
+                let denial = self.denial(route, held().map(|(grant, _)| grant));
+                (Decision::Allow(Pass::Exempt(denial)), Way::Own)
+            }
             (_, None) if self.mode == AccessMode::Forward => (Decision::Ask, Way::Own),
             (_, None) => return Decision::Refuse(self.denial(route, held().map(|(grant, _)| grant))),
         };

@@ -42,6 +42,8 @@ pub(crate) struct Admitted<'t> {
     pub(crate) hand_over: Option<HandOver>,
     /// Who it is, if the operator's endpoint said so.
     pub(crate) login: Option<Entered>,
+    /// That nothing let it in but its path, and what it is told where its answer may not be shown.
+    pub(crate) exempt: Option<Denial>,
 }
 
 /// What hands a grant to a browser.
@@ -105,6 +107,7 @@ pub(crate) fn decide<'t>(
     let query = uri.query().and_then(QueryToken::of);
     let visit = Visit {
         kind,
+        target: uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
         reads_only: matches!(*method, Method::GET | Method::HEAD),
         origin: text(headers, &ORIGIN),
         referer: text(headers, &REFERER),
@@ -124,8 +127,8 @@ pub(crate) fn decide<'t>(
         (Decision::Preflight, _) => return Entrance::Preflight,
         (Decision::Ask, Some(entry)) => {
             let shows_token = shows_token(entry);
-            let admitted = Admitted { entry, authenticated: true, shows_token, hand_over: None, login: None };
-            return Entrance::Ask(Some(admitted));
+            let admitted = Admitted { shows_token, ..Admitted::of(entry) };
+            return Entrance::Ask(Some(Admitted { authenticated: true, ..admitted }));
         }
         // Of names that are not ours no login is to make URLs.
         (Decision::Ask, None) if !policy.template.could_render(host) => {
@@ -141,25 +144,30 @@ pub(crate) fn decide<'t>(
                 clears,
                 ..it
             });
-            return Entrance::Open(Admitted {
-                entry,
-                authenticated: true,
-                shows_token: true,
-                hand_over,
-                login: None,
-            });
+            let admitted = Admitted { authenticated: true, shows_token: true, ..Admitted::of(entry) };
+            return Entrance::Open(Admitted { hand_over, ..admitted });
         }
         (Decision::Allow(_) | Decision::Exchange(_), None) => return Entrance::Closed(Denial::Unknown),
     };
     let (entry, pass) = pass;
     let shows_token = shows_token(entry);
-    let (authenticated, renewed) = match pass {
-        Pass::Open => (false, None),
-        Pass::Token => (true, None),
-        Pass::Granted(renewed) => (true, renewed),
-    };
-    let hand_over = renewed.and_then(|grant| HandOver::of(shared, table, host, &grant));
-    Entrance::Open(Admitted { entry, authenticated, shows_token, hand_over, login: None })
+    let admitted = Admitted { shows_token, ..Admitted::of(entry) };
+    Entrance::Open(match pass {
+        Pass::Open => admitted,
+        Pass::Exempt(denial) => Admitted { exempt: Some(denial), ..admitted },
+        Pass::Token => Admitted { authenticated: true, ..admitted },
+        Pass::Granted(renewed) => {
+            let hand_over = renewed.and_then(|grant| HandOver::of(shared, table, host, &grant));
+            Admitted { authenticated: true, hand_over, ..admitted }
+        }
+    })
+}
+
+impl<'t> Admitted<'t> {
+    /// By nothing yet.
+    fn of(entry: &'t Arc<Entry>) -> Self {
+        Self { entry, authenticated: false, shows_token: false, hand_over: None, login: None, exempt: None }
+    }
 }
 
 impl HandOver {

@@ -3,6 +3,7 @@
 pub(crate) mod head;
 pub(crate) mod quota;
 mod notes;
+mod exempt;
 mod forward;
 
 use std::rc::Rc;
@@ -166,6 +167,9 @@ async fn answer(
                 return Err(refuse(shared, &via, denial, now));
             }
         };
+    if let Some(denial) = admitted.exempt {
+        return exempt::answer(request, conn, (&via, &authority), &admitted, denial, now).await;
+    }
     count(conn, &admitted, &request, &via, now)?;
     if let Some(response) = notice::answer(shared, &admitted, head.kind, &request) {
         return Ok(response);

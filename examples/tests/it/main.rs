@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use xtask::real::curl::curl;
-use xtask::real::preview::call;
+use xtask::real::preview::{Preview, call};
 use xtask::real::{self, Process, Scratch};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -67,6 +67,55 @@ fn custom_edge_lets_in_by_token_then_by_cookie_and_nobody_else() {
     let again = curl(&["--cookie", cookie, &bare]).expect("an answer");
     assert!(again.body.contains("Directory listing"), "{again:?}");
     assert_eq!(curl(&[&bare]).expect("an answer").status, 502);
+}
+
+#[test]
+fn check_token_greets_who_shows_a_good_token_and_nobody_else() {
+    let mut preview = Preview::up(
+        "web_preview:\n  public_url_template: \"http://{id}.localhost:HTTP\"\n  state_dir: STATE\n  \
+         edge: { http: \"localhost:HTTP\" }\n",
+    )
+    .expect("it serves");
+    let port = real::free_port().expect("a free port");
+    let socket = preview.scratch().join("state/run/verify.sock").display().to_string();
+    let app = [env!("CARGO_BIN_EXE_check_token"), &socket, &port.to_string()];
+    let mut app = Process::spawn_line(&app, preview.scratch().path()).expect("the example starts");
+    app.wait_for_line("serving on", PATIENCE).expect("it serves");
+
+    let attached = preview.attach(port, "web").expect("attached");
+    let text = |field: &str| attached[field].as_str().unwrap_or_else(|| panic!("{attached}")).to_owned();
+    let link = text("iframe_url");
+    let greeted = real::poll("the greeting through the edge", PATIENCE, || {
+        let page = curl(&[&link])?;
+        Ok((page.status == 200).then_some(page))
+    });
+    let greeted = greeted.expect("the token is good");
+    assert_eq!(greeted.body, "Hello from web of s: you may do everything.");
+
+    let path = format!("/v1/attachments/{}/shares", text("id"));
+    let share = preview.call("POST", &path, Some(&json!({ "read_only": true })));
+    let share = share.and_then(|it| it.json()).expect("shared");
+    let for_others = share["url"].as_str().unwrap_or_else(|| panic!("{share}"));
+    let looks = real::poll("the shared link", PATIENCE, || {
+        let page = curl(&[for_others])?;
+        Ok((page.status == 200).then_some(page))
+    });
+    assert_eq!(looks.expect("it is good").body, "Hello from web of s: you may look.");
+
+    let cookie = greeted.header("set-cookie").and_then(|it| it.split(';').next()).expect("a cookie");
+    let let_in = |url: &str| curl(&["--cookie", cookie, url]).expect("an answer");
+    let refused = "This link is not good. Ask for a new one.";
+    for wrong in [link.replace("token=", "token=x"), link.replace("session_id=s", "session_id=t")] {
+        let page = let_in(&wrong);
+        assert_eq!((page.status, &*page.body), (401, refused), "the edge lets it in, the app does not");
+    }
+    assert_eq!(let_in(&text("url")).body, "Open this by its link.");
+
+    preview.call("POST", &format!("/v1/attachments/{}/revoke", text("id")), None).expect("revoked");
+    let at_the_app = format!("http://127.0.0.1:{port}/?{}", link.split('?').nth(1).expect("a query"));
+    assert_eq!(curl(&[&at_the_app]).expect("an answer").body, refused);
+    preview.process().kill();
+    assert_eq!(curl(&[&at_the_app]).expect("an answer").status, 503, "nobody can be asked");
 }
 
 /// A daemon and a server to attach, in a scratch folder.

@@ -33,6 +33,8 @@ const commands = {
   url: (visit) => visit.frame.url(),
   title: (visit) => visit.frame.title(),
   protocol: (visit) => protocol(visit.frame),
+  // What the browser itself makes of the page's web app manifest, fetched by it as it always is.
+  manifest: async (visit) => (await visit.context.newCDPSession(visit.page)).send('Page.getAppManifest'),
   cookies: (visit) => visit.context.cookies(),
   record: (visit) => visit.record,
   screenshot: (visit, path) => visit.page.screenshot({ path }).then(() => null),

@@ -7,3 +7,4 @@ mod login;
 mod shared_host;
 mod tenants;
 mod viewers;
+mod manifest;

@@ -1,3 +1,5 @@
+mod exempting;
+
 use super::*;
 use crate::grant::Grant;
 use crate::id::{AttachmentId, UserId};
@@ -298,6 +300,7 @@ fn policy(template: &str) -> AccessPolicy {
         app_origins: vec!["https://app.test".to_owned()],
         template: template.parse().unwrap_or_else(|error| panic!("{error}")),
         grant_life: HOUR,
+        exempt: Exempt::default(),
     }
 }
 

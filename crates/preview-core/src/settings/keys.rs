@@ -77,6 +77,7 @@ keys! {
     "access.forward_cache" Kind::Duration(0, 3_600), "5s", "How long its yes holds for the same cookies, authorization and host; 0: it is asked each time.";
     "access.handoff" Kind::Choice(&["pass", "strip"]), "pass", "Whether a URL's token goes on to the dev server or is stripped.";
     "access.grant_life" Kind::Duration(60, 30 * DAY), "8h", "How long a browser stays in without using it.";
+    "access.exempt" Kind::List, "", "Paths of web app manifests and their icons that need no credential, e.g. /manifest.json; needs {id} in public_url_template.";
     "access.app_origins" Kind::List, "", "Origins of the agent's app: they may embed and call previews.";
     "api.listen" Kind::OptionalText, "", "Address and port for the API over TCP, e.g. 127.0.0.1:9460; needs api.keys_file.";
     "api.hosts" Kind::List, "", "Further host names the API answers to over TCP.";

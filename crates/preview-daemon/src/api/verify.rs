@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{HeaderMap, HeaderName};
 use http::{Method, StatusCode, Uri};
-use preview_core::access::{Decision, Denial};
+use preview_core::access::{Decision, Denial, Pass};
 use preview_core::refusal::Code;
 use preview_core::wire::api::{TokenCheck, TokenVerified};
 
@@ -80,6 +80,8 @@ async fn judge(api: &Shared, arrival: Arrival, headers: &HeaderMap, asked: &Aske
     let cookies = asked.cookies();
     let answer = api.daemon.verify_visit(&VisitAsked { host, visit: asked.visit(), cookies: &cookies });
     let route = match (answer.decision, answer.route) {
+        // Another proxy would not look at what is answered there, and show a dev server's page and cookies.
+        (Decision::Allow(Pass::Exempt(denial)), _) => return Err(missed(denial)),
         (Decision::Allow(_) | Decision::Exchange(_), Some(route)) => route,
         (Decision::Refuse(denial @ (Denial::Unknown | Denial::Unauthorized)), _) => {
             return Err(missed(denial));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use preview_core::access::{AccessMode, AccessPolicy};
+use preview_core::access::{AccessMode, AccessPolicy, Exempt};
 use preview_core::attachment::Visibility;
 use preview_core::id::NodeId;
 use preview_core::idle::IdlePolicy;
@@ -34,6 +34,8 @@ impl Config {
     /// [`SettingsError`] names the key, where it was set, and what is allowed.
     pub fn from_settings(settings: &Settings, home: &Path, host: &str) -> Result<Self, SettingsError> {
         let template: UrlTemplate = parsed(settings, "public_url_template")?;
+        let exempt = Exempt::new(settings.list("access.exempt"), &template);
+        let exempt = exempt.map_err(|invalid| settings.impossible("access.exempt", invalid))?;
         let state_dir = path(settings, "state_dir", home).unwrap_or_else(|| home.to_owned());
         Ok(Self {
             rules: Rules {
@@ -71,6 +73,7 @@ impl Config {
                 app_origins: settings.list("access.app_origins").to_vec(),
                 template,
                 grant_life: settings.duration("access.grant_life"),
+                exempt,
             },
             api: api(settings, home)?,
         })

@@ -91,7 +91,7 @@ impl Daemon {
 fn to_set(decision: Decision) -> Option<Grant> {
     match decision {
         Decision::Exchange(grant) | Decision::Allow(Pass::Granted(Some(grant))) => Some(grant),
-        Decision::Allow(Pass::Open | Pass::Token | Pass::Granted(None))
+        Decision::Allow(Pass::Open | Pass::Token | Pass::Exempt(_) | Pass::Granted(None))
         | Decision::Ask
         | Decision::Preflight
         | Decision::Refuse(_) => None,

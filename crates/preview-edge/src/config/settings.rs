@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use preview_core::access::{AccessMode, AccessPolicy};
+use preview_core::access::{AccessMode, AccessPolicy, Exempt};
 use preview_core::ports::{Port, PortPolicy};
 use preview_core::settings::{Origin, Settings, SettingsError};
 use preview_core::template::UrlTemplate;
@@ -33,7 +33,7 @@ impl Config {
                 .flatten()
                 .filter_map(|it| Port::new(it.port).ok()),
         );
-        let access = access(settings, &template);
+        let access = access(settings, &template)?;
         let tls = tls(settings, &template, home)?;
         ports.own.extend(dns(&tls).filter_map(|at| Port::new(at.port()).ok()));
         let state = path("state_dir").unwrap_or_else(|| home.to_owned());
@@ -67,8 +67,10 @@ impl Config {
     }
 }
 
-fn access(settings: &Settings, template: &UrlTemplate) -> AccessPolicy {
-    AccessPolicy {
+fn access(settings: &Settings, template: &UrlTemplate) -> Result<AccessPolicy, SettingsError> {
+    const EXEMPT: &str = "access.exempt";
+    let exempt = Exempt::new(settings.list(EXEMPT), template);
+    Ok(AccessPolicy {
         mode: match settings.text("access.mode") {
             Some("open") => AccessMode::Open,
             Some("forward") => AccessMode::Forward,
@@ -77,7 +79,8 @@ fn access(settings: &Settings, template: &UrlTemplate) -> AccessPolicy {
         app_origins: settings.list("access.app_origins").to_vec(),
         template: template.clone(),
         grant_life: settings.duration("access.grant_life"),
-    }
+        exempt: exempt.map_err(|invalid| settings.impossible(EXEMPT, invalid))?,
+    })
 }
 
 fn mode(settings: &Settings, access: &AccessPolicy) -> Result<Mode, SettingsError> {
@@ -250,6 +253,7 @@ mod tests {
             ("edge: { tls: { mode: files } }", "edge.tls.cert"),
             ("edge: { trusted_proxies: [me] }", "edge.trusted_proxies"),
             ("ports: { deny: [0] }", "ports.deny"),
+            ("access: { exempt: [/manifest.json] }", "access.exempt"),
         ] {
             let text = config(yaml).expect_err(yaml).to_string();
             assert!(text.contains(&format!("`{key}`")), "{yaml}: {text}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use preview_core::access::{AccessMode, AccessPolicy};
+use preview_core::access::{AccessMode, AccessPolicy, Exempt};
 use preview_core::ports::PortPolicy;
 use preview_core::template::UrlTemplate;
 use preview_edge::config::{Config, Handoff, Limits, Login, Mode, Times, TlsSource};
@@ -45,6 +45,7 @@ pub(crate) fn config(scratch: &Scratch) -> Config {
             app_origins: Vec::new(),
             template: template.clone(),
             grant_life: Duration::from_hours(8),
+            exempt: Exempt::default(),
         },
         template,
         handoff: Handoff::Pass,

@@ -21,6 +21,7 @@ mod answers;
 mod handover;
 mod sharing;
 mod notice;
+mod exempt;
 mod login;
 mod headers;
 mod bodies;

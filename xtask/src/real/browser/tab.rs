@@ -99,6 +99,12 @@ impl Tab {
         self.ask("protocol", ())
     }
 
+    /// The web app manifest of the tab's page, which the browser fetches now: its text; `None` if it got none.
+    pub fn manifest(&mut self) -> Result<Option<String>> {
+        let manifest: Value = self.ask("manifest", ())?;
+        Ok(manifest["data"].as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+    }
+
     /// As Playwright lists them: `name`, `value`, `domain`, `partitionKey`, ….
     pub fn cookies(&mut self) -> Result<Vec<Value>> {
         self.ask("cookies", ())

@@ -27,6 +27,8 @@ const PREFIX: &str = "/auth/verify";
 /// The request.
 pub(super) struct Asked<'a> {
     method: &'a str,
+    /// Path and query.
+    target: &'a str,
     /// Lower case, without port; `None` where what the visitor sent is no host name.
     host: Option<String>,
     session: Option<Cow<'a, str>>,
@@ -55,7 +57,7 @@ impl<'a> Asked<'a> {
         let query = uri.split('#').next().and_then(|it| it.split_once('?')).map(|(_, query)| query);
         let value = |name| query.and_then(|query| first_value(query, name));
         let (session, token) = (value("session_id"), value("token"));
-        Self { method, host: host_name(host), session, token, headers }
+        Self { method, target: uri, host: host_name(host), session, token, headers }
     }
 
     /// The host name asked for.
@@ -79,6 +81,7 @@ impl<'a> Asked<'a> {
         let in_url = in_url.map(|(session, token)| GivenToken::Query { session, token });
         Visit {
             kind: self.kind(),
+            target: self.target,
             reads_only: matches!(self.method, "GET" | "HEAD"),
             origin: text(self.headers, &ORIGIN),
             referer: text(self.headers, &REFERER),

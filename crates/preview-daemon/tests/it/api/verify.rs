@@ -72,6 +72,17 @@ async fn a_page_of_another_origin_with_the_cookie_is_403() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_the_edge_exempts_needs_a_grant_through_another_proxy() {
+    let exempting = format!("{BY_ID}\naccess: {{ exempt: [/manifest.json] }}");
+    let doors = Doors::open(&exempting, "").await;
+    let (_listener, port) = listen();
+    let view = attach(&doors, port).await;
+    let asked = told(&doors.unix("verify"), "GET", host(&view), "/manifest.json");
+    let refused = asked.with("Sec-Fetch-Mode", "cors").get("/auth/verify").await;
+    assert_eq!((refused.status, refused.code().as_str()), (401, "unauthorized"));
+}
+
+#[tokio::test]
 async fn forwarded_headers_are_read_from_verify_peers_only() {
     let doors = Doors::open(BY_ID, "").await;
     let (_listener, port) = listen();
