@@ -8,3 +8,4 @@ mod shared_host;
 mod tenants;
 mod viewers;
 mod manifest;
+mod kinds;
