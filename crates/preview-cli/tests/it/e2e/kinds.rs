@@ -22,6 +22,17 @@ fn in_a_frame_of_another_site_all_that_a_page_asks_for_gets_in() -> Result<()> {
 }
 
 #[test]
+fn in_a_frame_that_may_keep_cookies_shared_and_service_workers_get_in_by_the_unpartitioned_one() -> Result<()>
+{
+    let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
+    let ada = host.attach("ada", &server)?;
+    let mut tab = host.browser()?.allow_third_party_cookies().tab()?;
+    assert_eq!(tab.go(&ada.link)?, Some(200));
+    all_get_in(&mut tab, &WORKERS)?;
+    no_grant_arrived(&server)
+}
+
+#[test]
 fn in_a_tab_shared_and_service_workers_get_in_too() -> Result<()> {
     let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
     let ada = host.attach("ada", &server)?;
@@ -61,7 +72,8 @@ fn another_origin_is_not_told_the_link_even_if_the_app_would_tell_it() -> Result
     Ok(())
 }
 
-/// Those that send no partitioned cookie.
+/// Those that a frame of another site has only where the browser keeps its cookies, and that send no partitioned one
+/// there.
 const WORKERS: [&str; 2] = ["shared worker", "service worker"];
 
 /// Each kind of request by its name, as a promise of `true`.
