@@ -3,6 +3,8 @@
 mod stage;
 mod daemon;
 mod fixed;
+mod table;
 mod confusion;
+mod credentials;
 mod traefik;
 mod rendered;

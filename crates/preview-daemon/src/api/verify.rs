@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{HeaderMap, HeaderName};
 use http::{Method, StatusCode, Uri};
 use preview_core::access::{Decision, Denial, Pass};
+use preview_core::cookie::GrantCookie;
 use preview_core::refusal::Code;
 use preview_core::wire::api::{TokenCheck, TokenVerified};
 
@@ -77,7 +78,8 @@ async fn judge(api: &Shared, arrival: Arrival, headers: &HeaderMap, asked: &Aske
         counted.map_or_else(|retry_after| Fault::TooManyMisses { retry_after }, |()| Fault::Visit(denial))
     };
     let Some(host) = asked.host() else { return Err(missed(Denial::Unknown)) };
-    let cookies = asked.cookies();
+    let template = &api.daemon.config().access.template;
+    let cookies = asked.cookies(GrantCookie::of_host(template.scheme(), template.base()));
     let answer = api.daemon.verify_visit(&VisitAsked { host, visit: asked.visit(), cookies: &cookies });
     let route = match (answer.decision, answer.route) {
         // Another proxy would not look at what is answered there, and show a dev server's page and cookies.

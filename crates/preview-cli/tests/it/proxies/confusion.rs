@@ -1,38 +1,15 @@
 //! Requests made to be judged as one thing and forwarded as another, through nginx: whatever arrives at a dev server is
 //! what the daemon has let in.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 
 use super::stage::{Kind, Stage, cookie, seen};
-
-/// Without TLS, so that each byte is the test's own.
-const PLAIN: &str = "web_preview:
-  public_url_template: \"http://preview-{port}.preview.test:HTTPS\"
-  state_dir: STATE
-  edge: { http: \"localhost:HTTP\", metrics: { listen: null } }
-";
-
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// One of these, and no dev server hears of it.
-    Refused(&'static [u16]),
-    /// It arrives at the dev server it was judged for, its target as this.
-    Arrives(&'static str),
-}
-
-use Fate::{Arrives, Refused};
-
-const NOT_IN: Fate = Refused(&[502]);
-const MALFORMED: Fate = Refused(&[400]);
+use super::table::Fate::{self, Arrives, Refused};
+use super::table::{MALFORMED, NOT_IN, PLAIN, exchange, status};
 
 /// `A` is the attached host, `B` another session's, `C` one with a listener and no attachment; `LINK` the query that
 /// lets into A, `GRANT` a cookie for it.
-const ATTACKS: &[(&str, &str, Fate)] = &[
+pub(super) const ATTACKS: &[(&str, &str, Fate)] = &[
     ("the plain link", "GET /echo?LINK HTTP/1.1\nHost: A", Arrives("/echo?LINK")),
     ("the plain cookie", "GET /echo HTTP/1.1\nHost: A\nCookie: GRANT", Arrives("/echo")),
     ("no credential", "GET /echo HTTP/1.1\nHost: A", NOT_IN),
@@ -197,7 +174,8 @@ fn what_arrives_through_nginx_is_what_was_judged() -> Result<()> {
     let mut wrong = Vec::new();
     for (name, request, fate) in ATTACKS {
         let before = seen(&stage.app)?.len();
-        let status = exchange(stage.preview.https, &fill(request)).with_context(|| (*name).to_owned())?;
+        let answer = exchange(stage.preview.https, &fill(request)).with_context(|| (*name).to_owned())?;
+        let status = status(&answer);
         let arrived = seen(&stage.app)?.split_off(before);
         let targets: Vec<_> = arrived.iter().filter_map(|it| it["url"].as_str()).collect();
         let is_right = match fate {
@@ -212,24 +190,4 @@ fn what_arrives_through_nginx_is_what_was_judged() -> Result<()> {
     ensure!(seen(&other)?.len() == known, "another session's dev server was reached: {:?}", seen(&other)?);
     ensure!(seen(&stage.other)?.is_empty(), "a listener that nobody attached was reached");
     Ok(())
-}
-
-/// Sends one request, and reads its status; 0 if there is none.
-fn exchange(port: u16, head: &str) -> Result<u16> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let head = format!("{}\r\nConnection: close\r\n\r\n", head.replace('\n', "\r\n"));
-    let head = if head.contains("Upgrade\r\n") { head.replace("Connection: close\r\n", "") } else { head };
-    stream.write_all(head.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 1024];
-    // A refused socket may stay open for another request.
-    while !answer.windows(2).any(|end| end == b"\r\n") {
-        match stream.read(&mut buffer)? {
-            0 => break,
-            length => answer.extend_from_slice(&buffer[..length]),
-        }
-    }
-    let text = String::from_utf8_lossy(&answer);
-    Ok(text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or_default())
 }

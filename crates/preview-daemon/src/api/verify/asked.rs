@@ -95,22 +95,24 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The cookies that may hold a grant, and whether each is the unpartitioned one.
-    pub(super) fn cookies(&self) -> Vec<(&'a str, bool)> {
+    /// The cookies among `jar` that may hold a grant, and whether each is the unpartitioned one.
+    pub(super) fn cookies(&self, jar: &[GrantCookie]) -> Vec<(&'a str, bool)> {
         self.headers
             .get_all(COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(GrantCookie::among)
+            .filter(|(cookie, _)| jar.contains(cookie))
             .map(|(cookie, value)| (value, cookie == GrantCookie::Unpartitioned))
             .collect()
     }
 
-    /// Proxies drop `Upgrade` on the way here, but not the key that comes with it.
+    /// Proxies drop `Upgrade` on the way here, but not the key that comes with it. A socket is opened by GET (RFC 6455
+    /// §4.1) or extended CONNECT: whatever else calls itself one may change something.
     fn kind(&self) -> VisitKind {
         let has = |name| self.headers.contains_key(name);
         let is_preflight = self.method == "OPTIONS" && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD);
-        let is_upgrade = has(SEC_WEBSOCKET_KEY) || has(UPGRADE);
+        let is_upgrade = matches!(self.method, "GET" | "CONNECT") && (has(SEC_WEBSOCKET_KEY) || has(UPGRADE));
         let wants_page = || {
             let accept = self.headers.get(ACCEPT).map(http::HeaderValue::as_bytes);
             self.method == "GET" && accept.is_some_and(|it| it.windows(9).any(|part| part == b"text/html"))
@@ -159,6 +161,7 @@ fn host_name(authority: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use preview_core::template::Scheme;
 
     use super::*;
 
@@ -234,9 +237,22 @@ mod tests {
         assert_eq!(kind("OPTIONS", &[asks]), VisitKind::Subresource, "no browser omits Origin");
         assert_eq!(kind("GET", &[(SEC_WEBSOCKET_KEY, "x"), (FETCH_MODE, "navigate")]), VisitKind::Upgrade);
         assert_eq!(kind("GET", &[(UPGRADE, "websocket")]), VisitKind::Upgrade);
+        assert_eq!(kind("CONNECT", &[(UPGRADE, "websocket")]), VisitKind::Upgrade);
+        assert_eq!(kind("POST", &[(UPGRADE, "websocket"), (SEC_WEBSOCKET_KEY, "x")]), VisitKind::Subresource);
         assert_eq!(kind("POST", &[(FETCH_MODE, "navigate")]), VisitKind::Navigation);
         assert_eq!(kind("GET", &[(ACCEPT, "text/html")]), VisitKind::Navigation);
         assert_eq!(kind("POST", &[(ACCEPT, "text/html")]), VisitKind::Subresource);
+    }
+
+    #[test]
+    fn a_grant_counts_in_the_cookies_of_the_template_alone() {
+        let mut headers = told("GET", "a.example", "/");
+        let given = "preview=a; __Host-preview=b; __Host-preview-w=c";
+        headers.insert(COOKIE, HeaderValue::from_static(given));
+        let asked = Asked::by_headers(&headers).expect("whole");
+        let among = |template: Scheme| asked.cookies(GrantCookie::of_host(template, "a.example"));
+        assert_eq!(among(Scheme::Https), [("b", false), ("c", true)]);
+        assert_eq!(among(Scheme::Http), [("a", false)]);
     }
 
     #[test]
