@@ -16,7 +16,7 @@ pub(super) const FETCH: &str = "fetch('/echo?of-the-old-page').then((it) => [it.
 
 /// Whether a page's socket opens; `isClosed` says whether it was closed since.
 pub(super) const OPEN: &str = "new Promise((resolve) => {
-    const socket = new WebSocket(`wss://${location.host}/ws?of-the-old-page`);
+    const socket = new WebSocket('/ws?of-the-old-page');
     window.isClosed = false;
     socket.onopen = () => resolve(true);
     socket.onclose = () => { window.isClosed = true; resolve(false); };
@@ -43,15 +43,16 @@ pub(super) struct Attached {
 }
 
 impl Attached {
-    /// Host and port.
-    pub(super) fn host(&self) -> &str {
-        self.url.trim_start_matches("https://").trim_end_matches('/')
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> &str {
+        self.url.trim_end_matches('/')
     }
 }
 
 impl SharedHost {
-    /// With this first label of all host names, and further lines of configuration below `web_preview`.
-    pub(super) fn new(label: &str, lines: &str) -> Result<Self> {
+    /// With this template, in which `HTTPS` and `HTTP` stand for the ports, and further lines of configuration below
+    /// `web_preview`.
+    pub(super) fn new(template: &str, lines: &str) -> Result<Self> {
         let scratch = Scratch::new()?;
         let clock = Clock::new()?;
         let authority = Authority::new(scratch.path())?;
@@ -59,8 +60,8 @@ impl SharedHost {
         let preview = Preview::up_by(
             &clock,
             &format!(
-                "web_preview:\n  public_url_template: \"https://{label}.preview.test:HTTPS\"\n  state_dir: STATE\n{lines}  \
-                 edge:\n    http: \"localhost:HTTP\"\n    https: \"localhost:HTTPS\"\n    \
+                "web_preview:\n  public_url_template: \"{template}\"\n  state_dir: STATE\n{lines}  \
+                 edge:\n    redirect_http: false\n    http: \"localhost:HTTP\"\n    https: \"localhost:HTTPS\"\n    \
                  tls: {{ mode: files, cert: {}, key: {} }}\n",
                 certificate.chain.display(),
                 certificate.key.display()

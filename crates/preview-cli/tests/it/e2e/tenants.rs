@@ -9,7 +9,16 @@ use super::shared_host::{FETCH, OPEN, SharedHost, grant_of, wait_until};
 
 #[test]
 fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<()> {
-    let host = SharedHost::new("preview-{port}", "")?;
+    follows_on_a_port("https://preview-{port}.preview.test:HTTPS")
+}
+
+#[test]
+fn nor_without_encryption_on_ones_own_machine() -> Result<()> {
+    follows_on_a_port("http://preview-{port}.localhost:HTTP")
+}
+
+fn follows_on_a_port(template: &str) -> Result<()> {
+    let host = SharedHost::new(template, "")?;
     let port = free_port()?;
     let server = EchoServer::start(port)?;
     let ada = host.attach("ada", &server)?;
@@ -29,11 +38,11 @@ fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<(
 
     tab.turn_to(0)?;
     host.detach(&ada)?;
+    wait_until(&mut tab, "the first one's socket to be closed", "window.isClosed", &json!(true))?;
     drop(server);
     let server = EchoServer::start(port)?;
     let bob = host.attach("bob", &server)?;
     assert_eq!(bob.url, ada.url, "the same address");
-    wait_until(&mut tab, "the first one's socket to be closed", "window.isClosed", &json!(true))?;
     assert_eq!(tab.evaluate::<Value>(FETCH)?, json!([410, false]), "a tab that is still open reads nothing");
     assert!(!tab.evaluate::<bool>(OPEN)?, "nor opens a socket");
     assert_eq!(host.status(&ada.link, "")?, 502, "the old link");
@@ -59,17 +68,18 @@ fn whoever_attaches_a_port_again_sees_nothing_of_who_had_it_before() -> Result<(
     let other = EchoServer::start(free_port()?)?;
     let other = host.attach("ada", &other)?;
     assert_eq!(tab.go_alone(&other.link)?, Some(200));
-    let reached: Value = tab.evaluate(&REACH.replace("HOST", bob.host()))?;
+    let reached: Value = tab.evaluate(&REACH.replace("ORIGIN", bob.origin()))?;
     assert_eq!(reached, json!(["TypeError", false]));
     let heard = heard(&server)?;
     assert!(!heard.contains("of-the-old-page"), "{heard}");
+    assert!(!heard.contains("__Host-preview"), "no grant, whoever's it is: {heard}");
     assert!(heard.contains("/give") && !heard.contains("left-behind"), "{heard}");
     Ok(())
 }
 
 #[test]
 fn an_address_of_its_own_has_workers_and_is_never_somebody_elses() -> Result<()> {
-    let host = SharedHost::new("{id}", "")?;
+    let host = SharedHost::new("https://{id}.preview.test:HTTPS", "")?;
     let server = EchoServer::start(free_port()?)?;
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.tab()?;
@@ -99,7 +109,7 @@ fn an_address_of_its_own_has_workers_and_is_never_somebody_elses() -> Result<()>
     Ok(())
 }
 
-/// Leaves something in every store, and cookies of each kind.
+/// Leaves something in every store, and cookies of each kind, one of which its server means for all hosts of the domain.
 const LEAVE: &str = "(async () => {
     localStorage.setItem('it', 'left-behind');
     sessionStorage.setItem('it', 'left-behind');
@@ -113,7 +123,8 @@ const LEAVE: &str = "(async () => {
     document.cookie = 'written=left-behind; Path=/; Max-Age=86400';
     document.cookie = 'parted=left-behind; Path=/; Max-Age=86400; Secure; SameSite=None; Partitioned';
     const served = 'served=left-behind; Path=/; HttpOnly; Max-Age=86400';
-    await fetch(`/set-cookie?c=${encodeURIComponent(served)}`);
+    const wide = `wide=left-behind; Path=/; Domain=${location.hostname.replace(/^[^.]*./, '')}; Max-Age=86400`;
+    await fetch(`/set-cookie?c=${encodeURIComponent(served)}&c=${encodeURIComponent(wide)}`);
     await (await fetch('/headers?cache-control=max-age=86400')).text();
 })()";
 
@@ -166,11 +177,11 @@ const SHARED: &str = "new Promise((resolve, reject) => {
 
 /// Whether a page gets something from another host, and a socket to it. What it may only send has no answer.
 const REACH: &str = "(async () => {
-    await fetch('https://HOST/echo?of-the-old-page', { credentials: 'include', mode: 'no-cors' });
-    const status = await fetch('https://HOST/echo?of-the-old-page', { credentials: 'include' })
+    await fetch('ORIGIN/echo?of-the-old-page', { credentials: 'include', mode: 'no-cors' });
+    const status = await fetch('ORIGIN/echo?of-the-old-page', { credentials: 'include' })
         .then((it) => it.status, (error) => error.name);
     const opens = await new Promise((resolve) => {
-        const socket = new WebSocket('wss://HOST/ws?of-the-old-page');
+        const socket = new WebSocket('ORIGIN/ws?of-the-old-page');
         socket.onopen = () => resolve(true);
         socket.onclose = () => resolve(false);
     });
@@ -179,7 +190,7 @@ const REACH: &str = "(async () => {
 
 fn left_behind() -> Value {
     let it = ["left-behind"];
-    let cookies = ["parted", "served", "written"];
+    let cookies = ["parted", "served", "wide", "written"];
     json!({ "local": it, "session": it, "databases": it, "caches": it, "kept": 200, "workers": 0, "cookies": cookies })
 }
 

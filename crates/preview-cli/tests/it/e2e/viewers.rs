@@ -42,12 +42,12 @@ fn an_embedded_page_updates_itself_and_stays_in_and_a_tab_of_its_own_needs_a_lin
 
 #[test]
 fn a_grant_in_use_lasts_and_when_it_has_ended_a_page_says_so_and_how_to_come_back() -> Result<()> {
-    let host = SharedHost::new("{id}", "  access: { grant_life: 60s }\n")?;
+    let host = SharedHost::new("https://{id}.preview.test:HTTPS", "  access: { grant_life: 10m }\n")?;
     let server = EchoServer::start(free_port()?)?;
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.tab()?;
     assert_eq!(tab.go(&ada.link)?, Some(200));
-    for ahead in [40, 80] {
+    for ahead in [400, 800] {
         let grant = grant_of(&tab.cookies()?, &ada.url);
         host.clock.set_ahead(Duration::from_secs(ahead))?;
         poll("a fresh grant", SOON, || {
@@ -55,7 +55,7 @@ fn a_grant_in_use_lasts_and_when_it_has_ended_a_page_says_so_and_how_to_come_bac
             Ok((grant_of(&tab.cookies()?, &ada.url) != grant).then_some(()))
         })?;
     }
-    host.clock.set_ahead(Duration::from_secs(150))?;
+    host.clock.set_ahead(Duration::from_mins(25))?;
     wait_until(&mut tab, "the grant to end", FETCH, &json!([401, false]))?;
     assert!(!tab.evaluate::<bool>(OPEN)?, "no socket is opened");
     assert_eq!(tab.go(&ada.url)?, Some(401));
@@ -67,7 +67,7 @@ fn a_grant_in_use_lasts_and_when_it_has_ended_a_page_says_so_and_how_to_come_bac
 
 #[test]
 fn whoever_was_shut_out_comes_in_by_a_new_link_alone() -> Result<()> {
-    let host = SharedHost::new("{id}", "")?;
+    let host = SharedHost::new("https://{id}.preview.test:HTTPS", "")?;
     let server = EchoServer::start(free_port()?)?;
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.tab()?;
