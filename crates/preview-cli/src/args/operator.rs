@@ -5,8 +5,9 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 /// `preview block`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Their previews are gone within a second, open sockets included, and nothing new begins. Links work again
-when they are unblocked. The reason is shown to nobody but operators.
+Their previews are gone from every edge within a second, open sockets included, and nothing new
+begins. Links work again once they are let in again (preview unblock). The reason is shown to
+operators alone.
 
 Examples:
   preview block user mallory --reason 'phishing, ticket 4711'
@@ -28,6 +29,12 @@ pub struct Block {
 
 /// `preview unblock`.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Links work again within a second. Who is blocked says `preview block --list`.
+
+Examples:
+  preview unblock user mallory
+  preview unblock host preview-3001.example.com")]
 pub struct Unblock {
     /// Whom or what: user, session or host.
     #[arg(hide_possible_values = true)]
@@ -59,6 +66,8 @@ pub enum AuditVerb {
 /// `preview audit tail`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
+--session and --user, where they are given, leave only what concerns them.
+
 Examples:
   preview audit tail -n 100
   preview audit tail -f --user ada
@@ -78,8 +87,8 @@ pub struct AuditTail {
 /// `preview audit verify`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-A broken trail ends it with 1. Whoever can write the daemon's files could make up a whole new trail: note the
-head that is printed elsewhere, and give it later with --seen.
+A broken trail ends it with 1. Whoever can write the daemon's files could make up a whole new
+trail: note the head that is printed somewhere else, and give it later with --seen.
 
 Examples:
   preview audit verify

@@ -10,7 +10,8 @@ use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 #[command(after_help = "\
 Template, ports and access are those of the configuration (`preview config show`). nginx, Caddy and
 HAProxy ask the daemon about each request, and dial attached listeners alone; Traefik passes
-previews on to the edge.
+previews on to the edge, as all of them must under access.mode forward: a login is asked by the
+edge alone.
 
 Examples:
   preview render nginx --cert chain.pem --key key.pem -o /etc/nginx/sites-enabled/preview.conf

@@ -8,8 +8,9 @@ use preview_core::share::{Label, Wish};
 /// `preview share`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Who has the link needs nothing else. Withdrawn or ended, it and every browser that came in by it are out within a
-second. With --read-only it lets look and listen; what would change something is refused.
+Who has the link needs nothing else, no login either. Withdrawn or ended, it and every browser
+that came in by it are out within a second. With --read-only it lets look and listen; what would
+change something is refused.
 
 Examples:
   preview share shop --label Ada                 a link for an hour

@@ -1,17 +1,23 @@
 //! A token and a grant are looked for everywhere, and found only where the contract says: the token in the dev
-//! server's URL, the grant nowhere but in the browser.
+//! server's URL, the grant nowhere but in the browser, and what a login knows somebody by at that login alone.
+
+mod places;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use xtask::real::curl::{Answer, curl};
+use xtask::real::login::Mood;
 use xtask::real::preview::Preview;
-use xtask::real::{EchoServer, Process, echo, free_port, free_port_outside, poll};
+use xtask::real::{EchoServer, Login, Process, echo, free_port, free_port_outside, poll};
 
 use crate::pair::SOON;
+use places::{Found, Places};
+
+/// What a client logs in with by a header.
+const PASSWORD: &str = "canary-of-the-password";
 
 /// A word that is no secret and goes the same ways: where it is not found, nothing would be.
 const MARK: &str = "canary-of-the-path";
@@ -19,7 +25,7 @@ const MARK: &str = "canary-of-the-path";
 const CONFIG: &str = "web_preview:
   public_url_template: \"https://preview-{port}.localhost:HTTPS\"
   state_dir: STATE
-  access: { handoff: HANDOFF }
+  access: { ACCESS }
   log: { level: trace, format: text }
   edge:
     http: \"localhost:HTTP\"
@@ -29,7 +35,7 @@ const CONFIG: &str = "web_preview:
 
 #[test]
 fn a_token_goes_to_the_dev_servers_url_alone_and_a_grant_nowhere() -> Result<()> {
-    let mut story = Story::begin("pass")?;
+    let mut story = Story::begin("handoff: pass")?;
     story.visit()?;
     story.call()?;
     let found = story.search()?;
@@ -47,7 +53,7 @@ fn a_token_goes_to_the_dev_servers_url_alone_and_a_grant_nowhere() -> Result<()>
 
 #[test]
 fn a_stripped_token_goes_nowhere_at_all() -> Result<()> {
-    let mut story = Story::begin("strip")?;
+    let mut story = Story::begin("handoff: strip")?;
     story.visit()?;
     story.call()?;
     let found = story.search()?;
@@ -56,6 +62,27 @@ fn a_stripped_token_goes_nowhere_at_all() -> Result<()> {
         // A page's own subresources name it in `Referer`; there the browser has been sent on before.
         ensure!(found.keys().all(|place| *place == "upstream: header referer"), "{found:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_a_login_knows_somebody_by_goes_to_that_login_alone() -> Result<()> {
+    let login = Login::start("preview.test")?;
+    let access = format!("mode: forward, forward_cache: 1s, forward_url: \"{}\"", login.endpoint());
+    let mut story = Story::begin(&access)?;
+    let session = story.log_in(&login)?;
+    story.call()?;
+    let found = story.search()?;
+    let asked = login.questions().concat();
+    ensure!(asked.contains(&session) && asked.contains(PASSWORD), "it was not asked: {asked}");
+    ensure!(found.of(&session).is_empty(), "the login's cookie was found: {:?}", found.of(&session));
+    // The header that may be the dev server's own goes on to it, as docs/access.md says, and nowhere else.
+    ensure!(found.places(PASSWORD) == ["upstream: another header"], "{:?}", found.of(PASSWORD));
+    for secret in story.grants.iter().chain([&story.token]) {
+        ensure!(found.of(secret).is_empty() && !asked.contains(secret.as_str()), "{:?}", found.of(secret));
+    }
+    ensure!(found.places(&story.share) == ["upstream: the URL"], "{found:?}");
+    ensure!(!asked.contains(&story.share), "the login was told a shared link");
     Ok(())
 }
 
@@ -69,18 +96,16 @@ struct Story {
     share: String,
     /// Values of the cookies that the browser holds.
     grants: Vec<String>,
+    /// More secrets of this story.
+    others: Vec<String>,
     /// What anybody was answered but by the calls that hand secrets out.
     answers: Vec<String>,
 }
 
-/// Where something was found: place and what stood around it, by what was looked for.
-#[derive(Debug)]
-struct Found(Vec<(String, &'static str, String)>);
-
 impl Story {
-    fn begin(handoff: &str) -> Result<Self> {
+    fn begin(access: &str) -> Result<Self> {
         let metrics = free_port_outside()?;
-        let config = CONFIG.replace("HANDOFF", handoff).replace("METRICS", &metrics.to_string());
+        let config = CONFIG.replace("ACCESS", access).replace("METRICS", &metrics.to_string());
         let preview = Preview::up(&config)?;
         let server = EchoServer::start(free_port()?)?;
         let view = preview.attach(server.port(), "web")?;
@@ -91,8 +116,41 @@ impl Story {
         let share = preview.call("POST", &format!("/v1/attachments/{id}/shares"), Some(&wish))?.json()?;
         let share =
             share["url"].as_str().and_then(|it| it.split("token=").nth(1)).context("a link")?.to_owned();
-        let (grants, answers) = (Vec::new(), Vec::new());
-        Ok(Self { preview, server, metrics, origin, token, share, grants, answers })
+        let (grants, others, answers) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { preview, server, metrics, origin, token, share, grants, others, answers })
+    }
+
+    /// A login's cookie and a password, shown to the edge in all ways: let in, kept out, to a login that is down.
+    fn log_in(&mut self, login: &Login) -> Result<String> {
+        let cookie = login.log_in("ada");
+        let session = cookie.split('=').nth(1).context("a value")?.to_owned();
+        self.others.extend([session.clone(), PASSWORD.to_owned()]);
+        let (origin, share, token) = (self.origin.clone(), self.share.clone(), self.token.clone());
+        let (page, link) = (format!("{origin}/echo"), format!("{origin}/{MARK}?session_id=s&token={token}"));
+        let held = format!("Cookie: own=1; {cookie}");
+        let password = format!("Authorization: Bearer {PASSWORD}");
+        for protocol in ["--http1.1", "--http2"] {
+            let both = [protocol, "-H", &held, "-H", &password];
+            let entered = self.curl(&[&both[..], &[&page]].concat())?;
+            ensure!(entered.status == 200 && entered.body.contains("ada@example.com"), "{entered:?}");
+            let written = format!("{origin}/set-cookie?c=_oauth2_proxy=planted");
+            ensure!(self.curl(&[&both[..], &[&written]].concat())?.header("set-cookie").is_none());
+            for mood in [Mood::Answers(401), Mood::Answers(403), Mood::Answers(500), Mood::Well] {
+                login.be(mood);
+                let wrong = format!("{held}x; __Host-preview={token}");
+                let words =
+                    [protocol, "-H", &wrong, "-H", &password, "-H", "Sec-Fetch-Mode: navigate", &link];
+                ensure!(self.curl(&words)?.status != 200, "{mood:?}");
+            }
+        }
+        let mut socket = self.socket(&cookie, &[])?;
+        socket.wait_for_line("echoed hello", SOON)?;
+        let lent = self.curl(&[&format!("{origin}/{MARK}?session_id=s&token={share}")])?;
+        self.grants.extend(grants(&lent).into_values());
+        ensure!(self.grants.len() == 2, "no grant for the shared link");
+        let seen = curl(&[format!("http://127.0.0.1:{}/seen", self.server.port())])?.body;
+        self.answers.push(format!("UPSTREAM {seen}"));
+        Ok(session)
     }
 
     /// All ways to show a token or a grant to the edge, good ones and bad ones, by both protocols.
@@ -177,6 +235,7 @@ impl Story {
             ])
         };
         let grant = self.grants.first().context("a grant")?.clone();
+        // Its server may be down by now.
         let let_in = visit("/", &grant)?;
         ensure!(matches!(let_in.status, 204 | 403), "{let_in:?}");
         let refused = visit(&format!("/?session_id=other&token={}", self.token), "none")?;
@@ -195,6 +254,12 @@ impl Story {
         let metrics = curl(&[format!("http://127.0.0.1:{}/metrics", self.metrics)])?;
         ensure!(metrics.body.contains("preview_"), "{metrics:?}");
         self.answers.push(told(&metrics));
+        let control = self.preview.scratch().join("state/edge/control.sock").display().to_string();
+        for path in ["metrics", "health", "ready"] {
+            let answer = curl(&["--unix-socket", &control, &format!("http://localhost/{path}")])?;
+            ensure!(answer.status == 200, "{path}: {answer:?}");
+            self.answers.push(told(&answer));
+        }
         Ok(())
     }
 
@@ -212,11 +277,13 @@ impl Story {
         }
         for process in fs::read_dir("/proc")?.flatten() {
             // One that has ended meanwhile says nothing.
-            places.add("a command line", &fs::read(process.path().join("cmdline")).unwrap_or_default());
+            for (place, file) in [("a command line", "cmdline"), ("an environment", "environ")] {
+                places.add(place, &fs::read(process.path().join(file)).unwrap_or_default());
+            }
         }
         places.add_folder(self.preview.scratch().path())?;
-        let secrets = self.grants.iter().chain([&self.token, &self.share]).map(String::as_str).chain([MARK]);
-        Ok(places.look_for(secrets))
+        let secrets = self.grants.iter().chain(&self.others).chain([&self.token, &self.share]);
+        Ok(places.look_for(secrets.map(String::as_str).chain([MARK])))
     }
 
     /// Keeps what is answered: none but the one that sets them may say a grant, none at all a token.
@@ -238,78 +305,6 @@ impl Story {
         words.extend(["--map", "127.0.0.1", "--cookie", cookie].map(str::to_owned));
         words.extend(more.iter().map(ToString::to_string));
         Process::spawn_line(&words, self.preview.scratch().path())
-    }
-}
-
-/// Texts by the place they were found in.
-#[derive(Default)]
-struct Places(Vec<(&'static str, String)>);
-
-impl Places {
-    fn add(&mut self, place: &'static str, bytes: &[u8]) {
-        // Secrets are ASCII.
-        self.0.push((place, String::from_utf8_lossy(bytes).into_owned()));
-    }
-
-    /// What the dev server got: each part of a request is a place of its own.
-    fn add_upstream(&mut self, seen: &Value) -> Result<()> {
-        let requests = seen["requests"].as_array().context("requests")?;
-        ensure!(requests.len() > 5, "the dev server saw little: {seen}");
-        for request in requests {
-            self.add("upstream: the URL", request["url"].to_string().as_bytes());
-            for header in request["headers"].as_array().context("headers")? {
-                let name = header[0].as_str().context("a name")?.to_ascii_lowercase();
-                let place =
-                    if name == "referer" { "upstream: header referer" } else { "upstream: another header" };
-                self.add(place, header.to_string().as_bytes());
-            }
-        }
-        Ok(())
-    }
-
-    /// All files: database, its log and copy, the edge's table and keys, the tasks' output.
-    fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let kind = fs::symlink_metadata(&path)?.file_type();
-            if kind.is_dir() {
-                // What belongs to the dev server's client is not ours.
-                if !path.ends_with("node_modules") {
-                    self.add_folder(&path)?;
-                }
-            } else if kind.is_file() {
-                self.add("a file", &fs::read(&path).with_context(|| path.display().to_string())?);
-            }
-        }
-        Ok(())
-    }
-
-    fn look_for<'s>(&self, secrets: impl Iterator<Item = &'s str>) -> Found {
-        let mut found = Vec::new();
-        for secret in secrets {
-            for (place, text) in &self.0 {
-                if let Some((before, after)) = text.split_once(secret) {
-                    let before: String = before.chars().rev().take(120).collect();
-                    let before: String = before.chars().rev().collect();
-                    let after: String = after.chars().take(120).collect();
-                    found.push((secret.to_owned(), *place, format!("{before}[{secret}]{after}")));
-                }
-            }
-        }
-        Found(found)
-    }
-}
-
-impl Found {
-    /// The places where this was found, each once.
-    fn places(&self, secret: &str) -> Vec<&str> {
-        self.of(secret).into_keys().collect()
-    }
-
-    /// The places where this was found, and what stands around it there.
-    fn of(&self, secret: &str) -> BTreeMap<&str, &str> {
-        let found = self.0.iter().filter(|(it, ..)| it == secret);
-        found.map(|(_, place, around)| (*place, around.as_str())).collect()
     }
 }
 

@@ -54,6 +54,38 @@ fn what_is_blocked_is_gone_within_a_second_with_its_sockets_also_after_a_kill_an
 }
 
 #[test]
+fn what_is_blocked_is_gone_on_every_edge_within_a_second_and_back_when_unblocked() -> Result<()> {
+    let pair = Pair::start()?;
+    let (_second, port) = pair.start_another_edge()?;
+    let server = EchoServer::start(free_port()?)?;
+    let attach = json!({ "session_id": "s", "user_id": "u", "port": server.port() });
+    let view = pair.call("POST", "/v1/attachments", Some(&attach))?;
+    let url = view["iframe_url"].as_str().context("a link")?.to_owned();
+    let (host, query) = url.trim_start_matches("http://").split_once('/').context("a path")?;
+    let host = host.split(':').next().context("a host")?.to_owned();
+    let urls = [url.clone(), format!("http://{host}:{port}/{query}")];
+    for (kind, value) in [("user", "u"), ("session", "s"), ("host", host.as_str())] {
+        let mut sockets = Vec::new();
+        for url in &urls {
+            poll("the page", SOON, || Ok((page(url)? == 200).then_some(())))?;
+            sockets.push(open_socket(&pair, url)?);
+        }
+        preview(&pair, &["block", kind, value], 0)?;
+        let begun = Instant::now();
+        for (url, socket) in urls.iter().zip(&mut sockets) {
+            poll("the page's end", SOON, || Ok((page(url)? != 200).then_some(())))?;
+            socket.wait_for_line("closed", SOON)?;
+        }
+        ensure!(begun.elapsed() < AT_ONCE, "{kind}: it took {:?}", begun.elapsed());
+        preview(&pair, &["unblock", kind, value], 0)?;
+    }
+    for url in &urls {
+        poll("the page", SOON, || Ok((page(url)? == 200).then_some(())))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_trail_is_read_followed_and_verified_and_a_row_that_is_gone_from_the_file_is_named() -> Result<()> {
     let mut pair = Pair::start()?;
     let mut tail = Process::spawn(&command(&pair, &["audit", "tail", "-f", "--user", "mallory"])?)?;

@@ -59,6 +59,19 @@ impl Pair {
         start(&self.scratch, "preview-edge", &self.config)
     }
 
+    /// A second edge of the same daemon, with a folder of its own, and its port.
+    pub(crate) fn start_another_edge(&self) -> Result<(Process, u16)> {
+        let port = free_port_outside()?;
+        let config = std::fs::read_to_string(&self.config)?;
+        let own = format!(
+            "edge: {{ state_dir: {}, http: \"localhost:{port}\"",
+            self.scratch.join("second").display()
+        );
+        let before = config.find("edge: { http: ").context("the edge's part")?;
+        let config = self.scratch.write("second.yaml", format!("{}{own} }}\n", &config[..before]))?;
+        Ok((start(&self.scratch, "preview-edge", &config.display().to_string())?, port))
+    }
+
     fn wait_for_daemon(&self) -> Result<()> {
         poll("the daemon", SOON, || Ok(self.call("GET", "/ready", None).ok().map(|_| ())))
     }

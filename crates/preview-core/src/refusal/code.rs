@@ -59,8 +59,8 @@ codes! {
         "The request lacks a field, or has one of the wrong type or value."
         "The message names the field and what is allowed.";
     Unauthorized "unauthorized" 401
-        "There is no key, token or grant with the request, or it is not a known one."
-        "Open the link with its token again, or send the bearer key.";
+        "There is no key, token, grant or login with the request, or it is not a known one."
+        "Open the link with its token again, log in where previews are behind a login, or send the bearer key.";
     GrantExpired "grant_expired" 401
         "The browser was let in before, but its grant has ended."
         "Ask for a fresh link and open it.";

@@ -1,10 +1,18 @@
 //! How long it takes to refuse a token says nothing of it, and nothing of how near it is to the right one.
 
 use std::hint::black_box;
+use std::time::Duration;
 
+use preview_core::access::{
+    AccessMode, AccessPolicy, Decision, Denial, Exempt, GivenToken, Visit, VisitKind,
+};
 use preview_core::clock::Wall;
+use preview_core::route::Route;
+use preview_core::share::{Label, Wish};
 use preview_core::token::{Token, Tokens};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::viewer::private;
 
 /// Tries of each kind.
 const TRIES: usize = 10_000;
@@ -19,6 +27,44 @@ const NOW: Wall = Wall::from_secs(1_000_000);
 fn a_token_is_refused_and_admitted_in_the_same_time_however_wrong_it_is() {
     let (right, tokens) = tokens();
     let medians = medians(&kinds(&right), |given| tokens.admit(given, NOW));
+    let spread = spread(&medians);
+    assert!(spread < ALIKE, "the medians differ by {spread:.2}: {medians:?}");
+}
+
+#[test]
+fn the_whole_decision_on_a_link_takes_the_same_time_however_wrong_it_is() {
+    let (right, tokens) = tokens();
+    let mut route = Route { tokens, ..private("app", 1) };
+    let wish = Wish::new(Label::default(), false, Duration::from_hours(1)).expect("in bounds");
+    for guest in 1..=3 {
+        let digest = Token::from_entropy([guest; 32]).digest();
+        route.shares.add(route.shares.make(&wish, digest, NOW).expect("room"));
+    }
+    let policy = AccessPolicy {
+        mode: AccessMode::Token,
+        app_origins: Vec::new(),
+        template: "http://{id}.preview.test".parse().expect("a template"),
+        grant_life: Duration::from_hours(8),
+        exempt: Exempt::default(),
+    };
+    // Session and token, a space between them.
+    let decide = |link: &str| {
+        let (session, token) = link.split_once(' ').expect("both");
+        let given = GivenToken::Query { session, token };
+        let visit = Visit { kind: VisitKind::Navigation, token: Some(given), ..Visit::default() };
+        policy.decide(Some(&route), &visit, &[], |_, _| false, NOW)
+    };
+    let mut wrong = kinds(&right);
+    wrong.retain_mut(|(kind, token)| {
+        token.insert_str(0, "s ");
+        *kind != "right"
+    });
+    wrong.push(("right, of another session", format!("t {right}")));
+    for (kind, link) in &wrong {
+        assert_eq!(decide(link), Decision::Refuse(Denial::Unauthorized), "{kind}");
+    }
+    assert!(matches!(decide(&format!("s {right}")), Decision::Exchange(_)));
+    let medians = medians(&wrong, |link| matches!(decide(link), Decision::Exchange(_)));
     let spread = spread(&medians);
     assert!(spread < ALIKE, "the medians differ by {spread:.2}: {medians:?}");
 }

@@ -17,6 +17,11 @@ async fn every_change_is_kept_with_who_made_it_and_the_whole_leads_to_its_end() 
     for verb in ["rotate", "revoke"] {
         ada.post(&format!("/v1/attachments/{id}/{verb}"), &json!({})).await.ok(200);
     }
+    let shared = ada.post(&format!("/v1/attachments/{id}/shares"), &json!({ "label": "Bea" })).await.ok(201);
+    let number = shared["number"].as_u64().expect("a number");
+    ada.delete(&format!("/v1/attachments/{id}/shares/{number}")).await.ok(200);
+    let public = json!({ "visibility": "public" });
+    ada.post(&format!("/v1/attachments/{id}/visibility"), &public).await.ok(200);
     let task = json!({ "session_id": "a1", "user_id": "ada", "command": ["sleep", "1000"], "cwd": "/" });
     let task = api.post("/v1/tasks", &task).await.ok(201)["id"].as_str().expect("an id").to_owned();
     api.delete(&format!("/v1/tasks/{task}")).await.ok(200);
@@ -34,6 +39,9 @@ async fn every_change_is_kept_with_who_made_it_and_the_whole_leads_to_its_end() 
         ("attached", hers),
         ("rotated", hers),
         ("revoked", hers),
+        ("shared", hers),
+        ("unshared", hers),
+        ("visibility", hers),
         ("task_started", &mine),
         ("task_ended", &mine),
         ("blocked", &mine),
@@ -45,9 +53,12 @@ async fn every_change_is_kept_with_who_made_it_and_the_whole_leads_to_its_end() 
     let attached = &page.entries[0];
     assert_eq!(attached.subject.as_deref(), Some(id.as_str()));
     assert_eq!((attached.session_id.as_deref(), attached.user_id.as_deref()), (Some("a1"), Some("ada")));
-    assert_eq!(page.entries[3].subject.as_deref(), Some(task.as_str()));
-    assert_eq!(page.entries[5].subject.as_deref(), Some("session b9"));
-    assert_eq!(page.entries[5].detail.as_deref(), Some("test"));
+    assert_eq!(page.entries[3].subject.as_deref(), Some(id.as_str()));
+    let link = page.entries[3].detail.as_deref().expect("which link");
+    assert!(link.contains(&number.to_string()) && !link.contains("token"), "{link}");
+    assert_eq!(page.entries[6].subject.as_deref(), Some(task.as_str()));
+    assert_eq!(page.entries[8].subject.as_deref(), Some("session b9"));
+    assert_eq!(page.entries[8].detail.as_deref(), Some("test"));
     let anchor = Link::from(page.anchor.as_ref().expect("an admin"));
     let head = Link::from(page.head.as_ref().expect("an admin"));
     let sealed: Vec<Sealed> = page.entries.into_iter().map(Sealed::from).collect();

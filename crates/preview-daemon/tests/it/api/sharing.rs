@@ -64,6 +64,28 @@ async fn another_proxy_hears_that_a_link_lets_only_look() {
 }
 
 #[tokio::test]
+async fn where_a_login_decides_another_proxy_hears_yes_of_shared_links_and_public_previews_alone() {
+    let login = "access: { mode: forward, forward_url: \"http://127.0.0.1:4180/\" }";
+    let doors = Doors::open(login, "").await;
+    let (_listener, port) = listen();
+    let view = attach(&doors, port).await;
+    let made = doors.api().post(&shares(&view), &json!({})).await.ok(201);
+    let asked = async |url: &str| {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let told = doors.unix("verify").with("X-Forwarded-Host", &format!("preview-{port}.localhost"));
+        let told = told.with("X-Forwarded-Method", "GET").with("X-Forwarded-Uri", &format!("/?{query}"));
+        told.get("/auth/verify").await
+    };
+    let own = asked(view["iframe_url"].as_str().expect("a link")).await;
+    assert_eq!((own.status, own.header("preview-upstream")), (401, None), "the login was not asked");
+    let shared = made["url"].as_str().expect("a link");
+    assert_eq!(asked(shared).await.status, 204);
+    let path = format!("/v1/attachments/{}/visibility", view["id"].as_str().expect("an id"));
+    doors.api().post(&path, &json!({ "visibility": "public" })).await.ok(200);
+    assert_eq!(asked("").await.status, 204);
+}
+
+#[tokio::test]
 async fn what_is_asked_of_a_link_has_bounds_and_there_are_twenty() {
     let doors = Doors::open("", "").await;
     let (_listener, port) = listen();
