@@ -9,7 +9,7 @@ use preview_core::verdict::HostPolicy;
 use super::cookies;
 use super::framing::Framing;
 use super::hop::drop_hop_by_hop;
-use super::names::ROBOTS;
+use super::names::{CLEAR_SITE_DATA, ROBOTS};
 use super::origin::Origins;
 
 /// What of the request decides on the headers of its answer.
@@ -37,6 +37,7 @@ pub(crate) fn from_dev_server(
     map_back(headers, &LOCATION, |location| origins.to_public(location));
     map_back(headers, &REFRESH, |refresh| refresh_to_public(refresh, origins));
     cookies::localise(headers, asking.embedded);
+    spare_siblings(headers);
     if policy == HostPolicy::Loopback {
         map_back(headers, &ACCESS_CONTROL_ALLOW_ORIGIN, |allowed| {
             (origins.local == allowed).then(|| origins.public.clone())
@@ -60,6 +61,28 @@ pub(crate) fn from_daemon(headers: &mut HeaderMap) {
 /// Keeps the URL, which holds a token, from other origins. Stricter, form posts would carry `Origin: null`.
 pub(crate) fn hide_token(headers: &mut HeaderMap) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+}
+
+/// Takes `"cookies"` out of `Clear-Site-Data`, also where `"*"` means them: browsers clear those of the whole
+/// registrable domain (W3C Clear Site Data §4.2.2), so one preview would shut a viewer out of all others.
+fn spare_siblings(headers: &mut HeaderMap) {
+    if !headers.contains_key(CLEAR_SITE_DATA) {
+        return;
+    }
+    let said = headers.get_all(CLEAR_SITE_DATA).iter().filter_map(|value| value.to_str().ok());
+    let mut kept = Vec::new();
+    for what in said.flat_map(|value| value.split(',')).map(str::trim) {
+        match what {
+            "\"*\"" => kept.extend(["\"cache\"", "\"storage\"", "\"executionContexts\""]),
+            "\"cookies\"" => (),
+            what => kept.push(what),
+        }
+    }
+    let kept = HeaderValue::try_from(kept.join(", ")).ok().filter(|kept| !kept.is_empty());
+    match kept {
+        Some(kept) => drop(headers.insert(CLEAR_SITE_DATA, kept)),
+        None => drop(headers.remove(CLEAR_SITE_DATA)),
+    }
 }
 
 fn map_back(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&str) -> Option<HeaderValue>) {
@@ -105,6 +128,10 @@ mod tests {
             (Preserve, "access-control-allow-origin", "http://localhost:3000", Some("http://localhost:3000")),
             (Loopback, "access-control-allow-origin", "*", Some("*")),
             (Loopback, "set-cookie", "a=1; Domain=localhost", Some("a=1")),
+            (Loopback, "clear-site-data", "\"cookies\"", None),
+            (Loopback, "clear-site-data", "\"cache\",\"cookies\"", Some("\"cache\"")),
+            (Loopback, "clear-site-data", "\"*\"", Some("\"cache\", \"storage\", \"executionContexts\"")),
+            (Preserve, "clear-site-data", "\"storage\"", Some("\"storage\"")),
             (Loopback, "alt-svc", "h3=\":3000\"", None),
             (Loopback, "connection", "keep-alive", None),
             (Loopback, "keep-alive", "timeout=5", None),
