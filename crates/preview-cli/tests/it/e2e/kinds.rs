@@ -13,7 +13,8 @@ use super::shared_host::{SOON, SharedHost};
 
 #[test]
 fn in_a_frame_of_another_site_all_that_a_page_asks_for_gets_in() -> Result<()> {
-    let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
+    let (host, server) =
+        (SharedHost::new("https://{id}.preview.test:HTTPS", "")?, EchoServer::start(free_port()?)?);
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.tab()?;
     assert_eq!(tab.go(&ada.link)?, Some(200));
@@ -24,7 +25,8 @@ fn in_a_frame_of_another_site_all_that_a_page_asks_for_gets_in() -> Result<()> {
 #[test]
 fn in_a_frame_that_may_keep_cookies_shared_and_service_workers_get_in_by_the_unpartitioned_one() -> Result<()>
 {
-    let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
+    let (host, server) =
+        (SharedHost::new("https://{id}.preview.test:HTTPS", "")?, EchoServer::start(free_port()?)?);
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.allow_third_party_cookies().tab()?;
     assert_eq!(tab.go(&ada.link)?, Some(200));
@@ -34,7 +36,8 @@ fn in_a_frame_that_may_keep_cookies_shared_and_service_workers_get_in_by_the_unp
 
 #[test]
 fn in_a_tab_shared_and_service_workers_get_in_too() -> Result<()> {
-    let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
+    let (host, server) =
+        (SharedHost::new("https://{id}.preview.test:HTTPS", "")?, EchoServer::start(free_port()?)?);
     let ada = host.attach("ada", &server)?;
     let mut tab = host.browser()?.tab()?;
     assert_eq!(tab.go_alone(&ada.link)?, Some(200));
@@ -57,7 +60,8 @@ fn by_plain_http_under_localhost_the_same_gets_in_as_by_https() -> Result<()> {
 
 #[test]
 fn another_origin_is_not_told_the_link_even_if_the_app_would_tell_it() -> Result<()> {
-    let (host, server) = (SharedHost::new("{id}", "")?, EchoServer::start(free_port()?)?);
+    let (host, server) =
+        (SharedHost::new("https://{id}.preview.test:HTTPS", "")?, EchoServer::start(free_port()?)?);
     let ada = host.attach("ada", &server)?;
     let elsewhere = EchoServer::start(free_port()?)?;
     let mut tab = host.browser()?.tab()?;
