@@ -179,6 +179,9 @@ fn a_link_is_exchanged(stage: &Stage, host: &str, query: &str) -> Result<String>
         let wanted: Vec<String> = value.into_iter().map(str::to_owned).collect();
         ensure!(got(&echoed, name) == wanted, "{name}: {echoed}");
     }
+    let path = format!("/headers?{query}&Clear-Site-Data=%22cookies%22");
+    let cleared = stage.ask(&stage.url(host, &path), &[])?;
+    ensure!(all(&cleared, "clear-site-data") == ["\"cache\", \"storage\""], "ours alone: {cleared:?}");
     cookie(&first, "__Host-preview")
 }
 
@@ -268,6 +271,9 @@ fn answers_are_made_the_hosts_own(stage: &Stage, host: &str, grant: &str) -> Res
     ensure!(framed.header("x-frame-options").is_none(), "{framed:?}");
     ensure!(all(&framed, "x-robots-tag") == ["noindex"], "{framed:?}");
     ensure!(all(&framed, "cache-control") == ["max-age=60"], "{framed:?}");
+    let elsewhere = ask("/headers?Clear-Site-Data=%22cookies%22&Alt-Svc=h3%3D%22%3A3000%22")?;
+    ensure!(elsewhere.header("clear-site-data").is_none(), "viewers of other previews: {elsewhere:?}");
+    ensure!(elsewhere.header("alt-svc").is_none(), "{elsewhere:?}");
     let failing = ask("/status?code=503")?;
     ensure!(failing.status == 503 && failing.body == "{}", "the dev server's own words stand: {failing:?}");
     Ok(())

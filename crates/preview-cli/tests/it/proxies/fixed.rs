@@ -37,6 +37,10 @@ fn leads_to_allowed_ports_alone(kind: Kind) -> Result<()> {
     let authority = format!("{}:{}", Stage::host(stage.app.port()), stage.preview.https);
     ensure!(got(&echoed, "host") == [authority.clone()], "{echoed}");
     ensure!(got(&echoed, "x-forwarded-host") == [authority] && got(&echoed, "x-forwarded-for").len() == 1);
+    let clearing = "/headers?Clear-Site-Data=%22cookies%22&Alt-Svc=h3%3D%22%3A3000%22";
+    let kept = stage.ask(&stage.url(&Stage::host(stage.app.port()), clearing), &[])?;
+    ensure!(kept.status == 200 && kept.header("clear-site-data").is_none(), "{kept:?}");
+    ensure!(kept.header("alt-svc").is_none(), "{kept:?}");
 
     let app = stage.app.port();
     for host in [
