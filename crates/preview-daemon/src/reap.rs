@@ -139,25 +139,32 @@ mod tests {
     use std::path::Path;
 
     use futures_util::StreamExt as _;
+    use futures_util::stream::BoxStream;
+    use preview_core::access::{Decision, GivenToken, Pass, Visit, VisitKind};
+    use preview_core::audit::{self, Action};
     use preview_core::clock::Now;
     use preview_core::command::{Authority, Command};
     use preview_core::settings::{Settings, Sources};
     use preview_core::share::{Label, Wish};
     use preview_core::wire::api::AttachRequest;
     use preview_core::wire::events::EventWord;
+    use preview_core::wire::watch::FeedLine;
 
     use super::*;
+    use crate::audit::Note;
     use crate::config::Config;
-    use crate::daemon::EventFilter;
-    use crate::store::Telling;
+    use crate::daemon::{EventFilter, VisitAnswer, VisitAsked};
+    use crate::keys::KeyRecord;
+    use crate::store::{Telling, TrailFilter, TrailPart};
+
+    const DAY: Duration = Duration::from_hours(24);
 
     #[tokio::test]
     async fn a_link_that_has_ended_is_withdrawn_within_a_second_and_told() {
         let scratch = tempfile::tempdir().expect("a folder");
-        let running = crate::start(config(scratch.path())).await.expect("starts");
+        let running = crate::start(config(scratch.path(), "")).await.expect("starts");
         let daemon = running.daemon();
-        let port = xtask::real::free_port().expect("a port");
-        let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free");
+        let (_server, port) = listen();
         let view = daemon.attach(&Authority::Admin, request(port)).await.expect("admitted").view;
         let id = view.id.parse().expect("an id");
         let mut told = daemon.events_since(&Authority::Admin, EventFilter::default(), None).expect("told");
@@ -182,8 +189,125 @@ mod tests {
         running.stop().await;
     }
 
-    fn config(scratch: &Path) -> Config {
-        let text = format!("web_preview:\n  state_dir: {}\n", scratch.join("state").display());
+    #[tokio::test]
+    async fn a_running_daemon_makes_a_new_grant_key_and_withdraws_the_old_once_no_browser_holds_its_grants() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let running = crate::start(config(scratch.path(), "")).await.expect("starts");
+        let daemon = running.daemon();
+        let (_server, port) = listen();
+        let view = daemon.attach(&Authority::Admin, request(port)).await.expect("admitted").view;
+        let host = view.url.parse::<http::Uri>().expect("a URL").host().expect("a host").to_owned();
+        let token = view.token.expect("a token");
+        let token = Visit { token: Some(GivenToken::Query { session: "s", token: &token }), ..page() };
+        let mut feed = daemon.routes_since(None);
+        assert_eq!(keys(&mut feed).await, [1]);
+        let first = visit(daemon, &host, token, &[]).grant.expect("handed out");
+        assert_eq!(signed_by(&first), "1");
+
+        // What is in force is as old as after a month.
+        make_older(daemon, DAY * 30).await;
+        housekeeping_falls_due().await;
+        assert_eq!(keys(&mut feed).await, [2, 1]);
+        let held = visit(daemon, &host, page(), &[(&first, false)]);
+        assert!(matches!(held.decision, Decision::Allow(Pass::Granted(_))), "{held:?}");
+        let second = visit(daemon, &host, token, &[]).grant.expect("handed out");
+        assert_eq!(signed_by(&second), "2");
+
+        // So is the new one after the eight hours of a grant and the week that a browser keeps it beyond them.
+        make_older(daemon, DAY * 7 + Duration::from_hours(8)).await;
+        housekeeping_falls_due().await;
+        assert_eq!(keys(&mut feed).await, [2]);
+        let lost = visit(daemon, &host, page(), &[(&first, false)]);
+        assert!(!matches!(lost.decision, Decision::Allow(_)), "{lost:?}");
+        let held = visit(daemon, &host, page(), &[(&second, false)]);
+        assert!(matches!(held.decision, Decision::Allow(Pass::Granted(_))), "{held:?}");
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_running_daemon_prunes_the_audit_trail_of_what_is_too_old_and_what_is_left_is_whole() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let running =
+            crate::start(config(scratch.path(), "  audit: { keep_for: 24h }\n")).await.expect("starts");
+        let daemon = running.daemon();
+        let old = Note::new("somebody", Action::Attached);
+        for age in [DAY * 31, DAY + Duration::from_mins(1)] {
+            daemon.store().note(old.clone(), ago(age)).await.expect("noted");
+        }
+        daemon.store().note(old, ago(Duration::from_hours(23))).await.expect("noted");
+        let (_server, port) = listen();
+        daemon.attach(&Authority::Admin, request(port)).await.expect("admitted");
+
+        housekeeping_falls_due().await;
+        let trail = pruned_through(daemon, 2).await;
+        let left: Vec<_> = trail.entries.iter().map(|it| it.entry.number).collect();
+        assert_eq!(left, [3, 4]);
+        assert_eq!(audit::verify(trail.anchor, &trail.entries), Ok(trail.head));
+        running.stop().await;
+    }
+
+    /// Lets the daemon's timers believe that so much time has passed: none but the timers go by it.
+    async fn housekeeping_falls_due() {
+        tokio::time::pause();
+        tokio::time::advance(HOUSEKEEPING).await;
+        tokio::time::resume();
+    }
+
+    /// Keeps all keys as if they had been made so much earlier.
+    async fn make_older(daemon: &Daemon, by: Duration) {
+        let kept = daemon.store().keys().await.expect("read");
+        let by = u64::try_from(by.as_millis()).expect("few");
+        let earlier = |it: KeyRecord| KeyRecord { made: Wall::from_millis(it.made.as_millis() - by), ..it };
+        daemon.store().put_keys(kept.into_iter().map(earlier).collect()).await.expect("kept");
+    }
+
+    /// The numbers of the keys that the feed tells next.
+    async fn keys(feed: &mut BoxStream<'static, FeedLine>) -> Vec<u32> {
+        let told = async {
+            loop {
+                if let FeedLine::Keys { keys } = feed.next().await.expect("the daemon runs") {
+                    return keys.iter().map(|it| it.number).collect();
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), told).await.expect("no keys are told")
+    }
+
+    /// The trail, once it has been pruned as far as this entry.
+    async fn pruned_through(daemon: &Daemon, last: u64) -> TrailPart {
+        let all = TrailFilter { since: Some(0), most: 100, ..TrailFilter::default() };
+        let pruned = async {
+            loop {
+                let part = daemon.store().trail(all.clone()).await.expect("read");
+                if part.anchor.number >= last {
+                    return part;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), pruned).await.expect("it is not pruned")
+    }
+
+    fn visit(daemon: &Daemon, host: &str, visit: Visit<'_>, cookies: &[(&str, bool)]) -> VisitAnswer {
+        daemon.verify_visit(&VisitAsked { host, visit, cookies })
+    }
+
+    fn page() -> Visit<'static> {
+        Visit { kind: VisitKind::Navigation, target: "/", reads_only: true, ..Visit::default() }
+    }
+
+    /// The number of a sealed grant's key.
+    fn signed_by(grant: &str) -> &str {
+        grant.split('.').nth(1).expect("a number")
+    }
+
+    fn listen() -> (std::net::TcpListener, u16) {
+        let port = xtask::real::free_port().expect("a port");
+        (std::net::TcpListener::bind(("127.0.0.1", port)).expect("free"), port)
+    }
+
+    fn config(scratch: &Path, keys: &str) -> Config {
+        let text = format!("web_preview:\n  state_dir: {}\n{keys}", scratch.join("state").display());
         let settings = Settings::load(Sources { file: Some(("test", &text)), ..Sources::default() });
         Config::from_settings(&settings.expect("valid"), scratch, "box").expect("valid")
     }
