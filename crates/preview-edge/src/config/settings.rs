@@ -43,7 +43,7 @@ impl Config {
             redirect_http: settings.flag("edge.redirect_http"),
             threads: count(settings, "edge.threads"),
             mode: mode(settings, &access)?,
-            daemon_dir: daemon_dir(settings, &state, home),
+            daemon_dir: daemon_dir(settings, &state, home)?,
             daemon_host: settings.text("edge.daemon_host").map(str::to_ascii_lowercase),
             state_dir: path("edge.state_dir").unwrap_or_else(|| state.join("edge")),
             template,
@@ -142,16 +142,21 @@ fn ports(settings: &Settings) -> Result<PortPolicy, SettingsError> {
 }
 
 /// The folder of the daemon's sockets: of the `edge.sock` that is named, or where a daemon of this user puts them.
-fn daemon_dir(settings: &Settings, state: &Path, home: &Path) -> PathBuf {
+fn daemon_dir(settings: &Settings, state: &Path, home: &Path) -> Result<PathBuf, SettingsError> {
+    const DAEMON: &str = "edge.daemon";
     let own = state.join("run");
     let system = Path::new("/run/preview");
-    match settings.text("edge.daemon") {
+    Ok(match settings.text(DAEMON) {
+        Some(url) if url.contains("://") => {
+            let allowed = "unix, or the path of an edge.sock: a daemon on another host cannot be reached yet";
+            return Err(settings.impossible(DAEMON, allowed));
+        }
         Some(path) if path != "unix" => {
             at_home(path, home).parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
         }
         _ if !own.exists() && system.exists() => system.to_owned(),
         _ => own,
-    }
+    })
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -214,6 +219,14 @@ mod tests {
     use preview_core::settings::Sources;
 
     use super::*;
+
+    #[test]
+    fn a_daemon_on_another_host_is_refused_by_its_key() {
+        let text = config("edge: { daemon: \"https://daemon.example.com\" }").expect_err("later").to_string();
+        assert!(text.contains("edge.daemon") && text.contains("edge.sock"), "{text}");
+        let named = config("edge: { daemon: /run/else/edge.sock }").expect("a socket");
+        assert_eq!(named.daemon_dir, Path::new("/run/else"));
+    }
 
     #[test]
     fn the_defaults_are_the_contracts() {

@@ -23,6 +23,9 @@ pub(crate) struct Asking {
     pub(crate) shows_token: bool,
 }
 
+/// What of a browser's data belongs to one origin alone.
+const OWN_DATA: [&str; 3] = ["\"cache\"", "\"storage\"", "\"executionContexts\""];
+
 /// Makes the headers of a dev server's answer those of ours.
 pub(crate) fn from_dev_server(
     headers: &mut HeaderMap,
@@ -63,8 +66,9 @@ pub(crate) fn hide_token(headers: &mut HeaderMap) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
-/// Takes `"cookies"` out of `Clear-Site-Data`, also where `"*"` means them: browsers clear those of the whole
-/// registrable domain (W3C Clear Site Data §4.2.2), so one preview would shut a viewer out of all others.
+/// Leaves of `Clear-Site-Data` what concerns its own origin. Not `"cookies"`, also where `"*"` means them: browsers
+/// clear those of the whole registrable domain (W3C Clear Site Data §4.2.2), so one preview would shut a viewer out of
+/// all others.
 fn spare_siblings(headers: &mut HeaderMap) {
     if !headers.contains_key(CLEAR_SITE_DATA) {
         return;
@@ -73,9 +77,9 @@ fn spare_siblings(headers: &mut HeaderMap) {
     let mut kept = Vec::new();
     for what in said.flat_map(|value| value.split(',')).map(str::trim) {
         match what {
-            "\"*\"" => kept.extend(["\"cache\"", "\"storage\"", "\"executionContexts\""]),
-            "\"cookies\"" => (),
-            what => kept.push(what),
+            "\"*\"" => kept.extend(OWN_DATA),
+            what if OWN_DATA.contains(&what) => kept.push(what),
+            _ => (),
         }
     }
     let kept = HeaderValue::try_from(kept.join(", ")).ok().filter(|kept| !kept.is_empty());
@@ -129,6 +133,7 @@ mod tests {
             (Loopback, "access-control-allow-origin", "*", Some("*")),
             (Loopback, "set-cookie", "a=1; Domain=localhost", Some("a=1")),
             (Loopback, "clear-site-data", "\"cookies\"", None),
+            (Loopback, "clear-site-data", "\"coo kies\"", None),
             (Loopback, "clear-site-data", "\"cache\",\"cookies\"", Some("\"cache\"")),
             (Loopback, "clear-site-data", "\"*\"", Some("\"cache\", \"storage\", \"executionContexts\"")),
             (Preserve, "clear-site-data", "\"storage\"", Some("\"storage\"")),

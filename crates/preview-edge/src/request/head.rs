@@ -79,12 +79,14 @@ pub(crate) fn port_of(authority: &HeaderValue) -> Option<&str> {
     port.bytes().all(|b| b.is_ascii_digit()).then_some(port).filter(|port| !port.is_empty())
 }
 
-/// A browser says that it opens a page; or, where it says nothing of the kind, that it wants HTML.
+/// A browser says that it opens a page; or, where it says nothing of the kind, that it wants HTML, and names no
+/// origin: a page's `fetch` that wants HTML does (Fetch §3.1).
 pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     match headers.get(FETCH_MODE) {
         Some(mode) => mode == "navigate",
         None => {
             *method == Method::GET
+                && !headers.contains_key(ORIGIN)
                 && headers
                     .get(ACCEPT)
                     .is_some_and(|it| it.as_bytes().windows(9).any(|part| part == b"text/html"))

@@ -112,10 +112,16 @@ impl<'a> Asked<'a> {
     fn kind(&self) -> VisitKind {
         let has = |name| self.headers.contains_key(name);
         let is_preflight = self.method == "OPTIONS" && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD);
-        let is_upgrade = matches!(self.method, "GET" | "CONNECT") && (has(SEC_WEBSOCKET_KEY) || has(UPGRADE));
+        let is_websocket =
+            || self.headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let is_upgrade =
+            matches!(self.method, "GET" | "CONNECT") && (has(SEC_WEBSOCKET_KEY) || is_websocket());
+        // A page's `fetch` that wants HTML names its origin (Fetch §3.1).
         let wants_page = || {
             let accept = self.headers.get(ACCEPT).map(http::HeaderValue::as_bytes);
-            self.method == "GET" && accept.is_some_and(|it| it.windows(9).any(|part| part == b"text/html"))
+            self.method == "GET"
+                && !has(ORIGIN)
+                && accept.is_some_and(|it| it.windows(9).any(|part| part == b"text/html"))
         };
         match self.headers.get(FETCH_MODE) {
             _ if is_preflight => VisitKind::Preflight,

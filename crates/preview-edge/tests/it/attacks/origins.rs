@@ -44,6 +44,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         OTHER_PAGE,
     ),
     both(
+        "a sibling's fetch that wants a page, where browsers say less",
+        "GET /x HTTP/1.1\nHost: $HOSTA\nCookie: $COOKIE=$GRANT\nOrigin: $ORIGINTHEIRS\nAccept: text/html",
+        OTHER_PAGE,
+    ),
+    both(
         "a sibling that is no more",
         "GET /x HTTP/1.1\nHost: $HOSTA\nCookie: $COOKIE=$GRANT\nOrigin: $ORIGINDEAD",
         OTHER_PAGE,
