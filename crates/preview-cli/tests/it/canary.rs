@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use xtask::real::curl::{Answer, curl};
 use xtask::real::login::Mood;
 use xtask::real::preview::Preview;
@@ -43,10 +43,6 @@ fn a_token_goes_to_the_dev_servers_url_alone_and_a_grant_nowhere() -> Result<()>
     ensure!(found.places(&story.share) == ["upstream: the URL"], "{found:?}");
     for grant in &story.grants {
         ensure!(found.of(grant).is_empty(), "a grant was found: {:?}", found.of(grant));
-    }
-    let marked = found.of(MARK);
-    for place in ["log", "upstream: the URL"] {
-        ensure!(marked.contains_key(place), "the search is blind to {place}: {marked:?}");
     }
     Ok(())
 }
@@ -92,14 +88,17 @@ struct Story {
     server: EchoServer,
     metrics: u16,
     origin: String,
+    id: String,
     token: String,
     share: String,
     /// Values of the cookies that the browser holds.
     grants: Vec<String>,
     /// More secrets of this story.
     others: Vec<String>,
-    /// What anybody was answered but by the calls that hand secrets out.
-    answers: Vec<String>,
+    /// What anybody was answered but by the calls that hand secrets out, by the place it is.
+    answers: Vec<(&'static str, String)>,
+    /// What the dev server tells of all it was sent.
+    upstream: Value,
 }
 
 impl Story {
@@ -109,15 +108,15 @@ impl Story {
         let preview = Preview::up(&config)?;
         let server = EchoServer::start(free_port()?)?;
         let view = preview.attach(server.port(), "web")?;
-        let id = view["id"].as_str().context("an id")?;
+        let id = view["id"].as_str().context("an id")?.to_owned();
         let token = view["token"].as_str().context("a token")?.to_owned();
         let origin = view["url"].as_str().context("a URL")?.trim_end_matches('/').to_owned();
         let wish = json!({ "label": "a friend", "read_only": true });
         let share = preview.call("POST", &format!("/v1/attachments/{id}/shares"), Some(&wish))?.json()?;
         let share =
             share["url"].as_str().and_then(|it| it.split("token=").nth(1)).context("a link")?.to_owned();
-        let (grants, others, answers) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { preview, server, metrics, origin, token, share, grants, others, answers })
+        let (grants, others, answers, upstream) = (Vec::new(), Vec::new(), Vec::new(), Value::Null);
+        Ok(Self { preview, server, metrics, origin, id, token, share, grants, others, answers, upstream })
     }
 
     /// A login's cookie and a password, shown to the edge in all ways: let in, kept out, to a login that is down.
@@ -148,8 +147,7 @@ impl Story {
         let lent = self.curl(&[&format!("{origin}/{MARK}?session_id=s&token={share}")])?;
         self.grants.extend(grants(&lent).into_values());
         ensure!(self.grants.len() == 2, "no grant for the shared link");
-        let seen = curl(&[format!("http://127.0.0.1:{}/seen", self.server.port())])?.body;
-        self.answers.push(format!("UPSTREAM {seen}"));
+        self.upstream = curl(&[format!("http://127.0.0.1:{}/seen", self.server.port())])?.json()?;
         Ok(session)
     }
 
@@ -198,14 +196,12 @@ impl Story {
         ensure!(curl(&["-H", &with_cookie, &plain])?.status == 301);
 
         // Nothing listens there any more: the waiting page, whoever shows what.
-        let seen = format!("http://127.0.0.1:{}/seen", self.server.port());
-        let upstream = curl(&[&seen])?.body;
+        self.upstream = curl(&[format!("http://127.0.0.1:{}/seen", self.server.port())])?.json()?;
         self.server.process().kill();
         for words in [&["-H", &with_cookie, "-H", "Sec-Fetch-Mode: navigate", &page][..], &[&link]] {
             let down = self.curl(words)?;
             ensure!(down.status == 503 || down.status == 302, "{down:?}");
         }
-        self.answers.push(format!("UPSTREAM {upstream}"));
         Ok(())
     }
 
@@ -240,25 +236,35 @@ impl Story {
         ensure!(matches!(let_in.status, 204 | 403), "{let_in:?}");
         let refused = visit(&format!("/?session_id=other&token={}", self.token), "none")?;
         ensure!(refused.status == 401, "{refused:?}");
-        self.answers.extend([verified, refused, let_in].iter().map(told));
+        self.answers.extend([verified, refused, let_in].iter().map(|it| ("an answer", told(it))));
 
         let events = self.preview.socket().display().to_string();
-        let events =
-            curl(&["--unix-socket", &events, "--max-time", "1", "http://localhost/v1/events?since=0"]);
-        self.answers.push(events.map(|it| told(&it)).unwrap_or_default());
-        for path in ["/v1/audit", "/v1/attachments", "/v1/blocks", "/health/web_preview"] {
+        // They go on for ever: what is told in a second, until that is what has happened.
+        let events = poll("the events", SOON, || {
+            let since = "http://localhost/v1/events?since=0";
+            let told = curl(&["--unix-socket", &events, "--max-time", "1", since]).map(|it| told(&it));
+            Ok(told.ok().filter(|told| told.contains(&self.id)))
+        })?;
+        self.answers.push(("the events", events));
+        for (place, path) in [
+            ("the audit trail", "/v1/audit"),
+            ("the list", "/v1/attachments"),
+            ("an answer", "/v1/blocks"),
+            ("an answer", "/health/web_preview"),
+        ] {
             let answer = self.preview.call("GET", path, None)?;
             ensure!(answer.status == 200, "{path}: {answer:?}");
-            self.answers.push(told(&answer));
+            self.answers.push((place, told(&answer)));
         }
         let metrics = curl(&[format!("http://127.0.0.1:{}/metrics", self.metrics)])?;
-        ensure!(metrics.body.contains("preview_"), "{metrics:?}");
-        self.answers.push(told(&metrics));
+        self.answers.push(("the metrics", told(&metrics)));
         let control = self.preview.scratch().join("state/edge/control.sock").display().to_string();
-        for path in ["metrics", "health", "ready"] {
+        for (place, path) in
+            [("the control socket's metrics", "metrics"), ("an answer", "health"), ("an answer", "ready")]
+        {
             let answer = curl(&["--unix-socket", &control, &format!("http://localhost/{path}")])?;
             ensure!(answer.status == 200, "{path}: {answer:?}");
-            self.answers.push(told(&answer));
+            self.answers.push((place, told(&answer)));
         }
         Ok(())
     }
@@ -266,24 +272,46 @@ impl Story {
     /// Looks for every secret in every place.
     fn search(&mut self) -> Result<Found> {
         let table = self.preview.scratch().join("state/edge/table.json");
-        poll("the edge's table", SOON, || Ok(table.exists().then_some(())))?;
+        // It may have been written before there was anything to write.
+        poll("the edge's table", SOON, || {
+            Ok(fs::read_to_string(&table).is_ok_and(|it| it.contains(&self.id)).then_some(()))
+        })?;
         let mut places = Places::default();
         places.add("log", self.preview.process().output().as_bytes());
-        for answer in &self.answers {
-            match answer.strip_prefix("UPSTREAM ") {
-                Some(upstream) => places.add_upstream(&serde_json::from_str(upstream)?)?,
-                None => places.add("an answer", answer.as_bytes()),
-            }
+        for (place, answer) in &self.answers {
+            places.add(place, answer.as_bytes());
         }
-        for process in fs::read_dir("/proc")?.flatten() {
-            // One that has ended meanwhile says nothing.
-            for (place, file) in [("a command line", "cmdline"), ("an environment", "environ")] {
-                places.add(place, &fs::read(process.path().join(file)).unwrap_or_default());
-            }
-        }
+        places.add_upstream(&self.upstream)?;
+        places.add_processes(&self.preview.process().tree())?;
         places.add_folder(self.preview.scratch().path())?;
         let secrets = self.grants.iter().chain(&self.others).chain([&self.token, &self.share]);
-        Ok(places.look_for(secrets.map(String::as_str).chain([MARK])))
+        let marks = self.marks();
+        let found = places.look_for(secrets.chain(marks.iter().map(|(_, mark)| mark)).map(String::as_str));
+        for (place, mark) in &marks {
+            ensure!(found.of(mark).contains_key(place), "the search is blind to {place}: no {mark:?} there");
+        }
+        Ok(found)
+    }
+
+    /// What is no secret and must be found, for each place: where it is not, no secret would be.
+    fn marks(&self) -> Vec<(&'static str, String)> {
+        let host = self.origin.trim_start_matches("https://").to_owned();
+        let config = self.preview.config().display().to_string();
+        let mut marks: Vec<_> =
+            ["the database", "the edge's table", "the events", "the audit trail", "the list", "an answer"]
+                .map(|place| (place, self.id.clone()))
+                .into();
+        marks.extend(["log", "upstream: the URL"].map(|place| (place, MARK.to_owned())));
+        marks.extend([
+            ("upstream: another header", host),
+            ("an error page", "Code: <code>".to_owned()),
+            ("another file", "public_url_template".to_owned()),
+            ("the metrics", "preview_".to_owned()),
+            ("the control socket's metrics", "preview_".to_owned()),
+            ("our command line", config),
+            ("our environment", "PATH=".to_owned()),
+        ]);
+        marks
     }
 
     /// Keeps what is answered: none but the one that sets them may say a grant, none at all a token.
@@ -295,7 +323,8 @@ impl Story {
         // The dev server says again what it was told, and is looked at by itself.
         let is_ours = !words.iter().any(|word| word.ends_with("/echo")) || answer.status != 200;
         let body = if is_ours { answer.body.as_str() } else { "" };
-        self.answers.push(format!("{}\n{body}", headers.collect::<Vec<_>>().join("\n")));
+        let place = if answer.status < 400 { "an answer" } else { "an error page" };
+        self.answers.push((place, format!("{}\n{body}", headers.collect::<Vec<_>>().join("\n"))));
         Ok(answer)
     }
 

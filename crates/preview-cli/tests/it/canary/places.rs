@@ -37,6 +37,24 @@ impl Places {
         Ok(())
     }
 
+    /// What anybody on this machine may read of all programs: ours are places of their own.
+    pub(super) fn add_processes(&mut self, ours: &[u32]) -> Result<()> {
+        for process in fs::read_dir("/proc")?.flatten() {
+            let is_ours = process.file_name().to_str().and_then(|it| it.parse().ok());
+            let is_ours = is_ours.is_some_and(|pid: u32| ours.contains(&pid));
+            let [line, environment] = if is_ours {
+                ["our command line", "our environment"]
+            } else {
+                ["another's command line", "another's environment"]
+            };
+            // One that has ended meanwhile says nothing.
+            for (place, file) in [(line, "cmdline"), (environment, "environ")] {
+                self.add(place, &fs::read(process.path().join(file)).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
     /// All files: database, its log and copy, the edge's table and keys, the tasks' output.
     pub(super) fn add_folder(&mut self, folder: &Path) -> Result<()> {
         for entry in fs::read_dir(folder)? {
@@ -48,7 +66,7 @@ impl Places {
                     self.add_folder(&path)?;
                 }
             } else if kind.is_file() {
-                self.add("a file", &fs::read(&path).with_context(|| path.display().to_string())?);
+                self.add(place(&path), &fs::read(&path).with_context(|| path.display().to_string())?);
             }
         }
         Ok(())
@@ -67,6 +85,16 @@ impl Places {
             }
         }
         Found(found)
+    }
+}
+
+/// Which place a file is.
+fn place(file: &Path) -> &'static str {
+    match file.file_name().and_then(|it| it.to_str()) {
+        // With its log and its copies.
+        Some(name) if name.starts_with("preview.db") => "the database",
+        Some("table.json") => "the edge's table",
+        _ => "another file",
     }
 }
 
