@@ -10,7 +10,7 @@ use preview_core::ports::Port;
 use preview_core::refusal::Refusal;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use xtask::real::{Process, free_port};
+use xtask::real::{Process, free_port, poll_for};
 
 use super::*;
 use crate::config::TasksConfig;
@@ -116,6 +116,11 @@ time.sleep(300)
     assert_eq!(found.owner.task.as_ref().map(|owning| &owning.id), Some(&task.id));
     // Parent gone, its child holds the same socket: still the task's, by its session.
     Command::new("kill").args(["-9", parent]).status().expect("kill runs");
+    let holds_nothing = || {
+        let held = std::fs::read_dir(format!("/proc/{parent}/fd")).map_or(0, Iterator::count);
+        (held == 0).then_some(())
+    };
+    poll_for("the parent's end", SOON, holds_nothing).expect("it is killed");
     let owner = house.probe.owner(found.listener).await.expect("the kernel answers").expect("listens");
     assert_eq!(owner, found.owner);
 }

@@ -193,6 +193,15 @@ fn the_cookie_alone_is_enough(stage: &Stage, host: &str, grant: &str) -> Result<
         ensure!(got(&again.json()?, "cookie") == ["a=1; b=2"], "our own cookies stay here: {again:?}");
         ensure!(again.header("set-cookie").is_none(), "{again:?}");
     }
+    let other =
+        ["--http1.1", "--cookie", grant, "--header", "Connection: Upgrade", "--header", "Upgrade: h2c"];
+    let tunnel = stage.ask(&stage.url(host, "/echo"), &other)?;
+    // nginx says WebSocket whatever it is told.
+    let is_judged = match stage.kind {
+        Kind::Nginx => tunnel.status != 101,
+        _ => tunnel.status == 200 && got(&tunnel.json()?, "upgrade").is_empty(),
+    };
+    ensure!(is_judged, "in another protocol nothing would be judged: {tunnel:?}");
     let origin = format!("https://{host}:{}", stage.preview.https);
     let posted = stage.ask(
         &stage.url(host, "/echo"),
@@ -266,6 +275,10 @@ fn answers_are_made_the_hosts_own(stage: &Stage, host: &str, grant: &str) -> Res
     ensure!(is_own, "{set:?}");
     for name in ["a", "b"] {
         cookie(&set, name)?;
+    }
+    for domain in ["Domain%20%3Dpreview.test", "Domain%3Dx%3B%20domain%3Dpreview.test"] {
+        let set = ask(&format!("/set-cookie?c=a=1%3B%20{domain}"))?;
+        ensure!(!set.headers.to_lowercase().contains("=preview.test"), "{domain}: {set:?}");
     }
     let framed = ask("/headers?X-Frame-Options=DENY&X-Robots-Tag=all&Cache-Control=max-age%3D60")?;
     ensure!(framed.header("x-frame-options").is_none(), "{framed:?}");

@@ -63,7 +63,7 @@ proptest! {
         for event in world.log {
             let Some((until, rest)) = event.then_paused.zip(event.rest) else { continue };
             let most = (rest / 2).max(world.policy.timers.backoff[0]);
-            let is_asked = event.earliest.is_some_and(|earliest| until <= earliest);
+            let is_asked = until <= event.held_at_most;
             prop_assert!(rest.is_zero() || is_asked || until.since(event.at) <= most, "{event:?}");
         }
     }
@@ -133,6 +133,8 @@ struct Event {
     paused_until: Wall,
     /// Until when this authority had asked to be left alone the last time.
     held_until: Wall,
+    /// Until when any authority asks to be left alone, after it.
+    held_at_most: Wall,
     /// Whether the authority made a certificate, usable or not.
     made: bool,
     unproved: bool,
@@ -228,6 +230,7 @@ impl World {
             asked,
             paused_until,
             held_until,
+            held_at_most: self.standing.held.values().max().copied().unwrap_or_default(),
             made: matches!(outcome, Outcome::Made { .. } | Outcome::Unusable),
             unproved: matches!(outcome, Outcome::Unproved),
             earliest: failure.as_ref().and_then(|failure| failure.not_before(at)),
