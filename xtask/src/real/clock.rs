@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::Scratch;
 use super::fixture::missing;
 
-/// The calendar of programs that are started with its [`environment`](Self::environment): as late as the test says.
+/// The calendar of programs that are started with its `environment`: as late as the test says.
 /// How long something took stays true. They look within a second after it was set.
 #[derive(Debug)]
 pub struct Clock {
