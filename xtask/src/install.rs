@@ -11,7 +11,7 @@ use crate::{real, shell};
 pub const PACKAGES: &str = "xtask/real/PACKAGES";
 
 /// Everything the suite needs: Debian packages, Rust components, nextest, and from lock files what the real
-/// dev servers need of npm and PyPI.
+/// dev servers need of npm and PyPI; and loopback addresses for name servers.
 ///
 /// # Errors
 /// When something is missing and cannot be installed. A missing thing is never a skipped test.
@@ -21,6 +21,7 @@ pub fn everything() -> Result<()> {
     component("rustfmt", &["fmt", "--version"])?;
     component("clippy", &["clippy", "--version"])?;
     tool("cargo-nextest", "0.9.143", &["nextest", "--version"])?;
+    real::give_pool()?;
     real::prepare()
 }
 

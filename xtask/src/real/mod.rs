@@ -32,7 +32,7 @@ pub mod traefik;
 pub mod preview;
 pub mod browser;
 
-pub use address::free_address;
+pub use address::{free_address, give_pool};
 pub use authority::{Authority, Certificate};
 pub use bin::bin;
 pub use browser::Browser;
