@@ -49,7 +49,7 @@ pub fn free_address() -> Result<Ipv4Addr> {
 /// started anew.
 ///
 /// # Errors
-/// When the user may not do so: root may, or who has CAP_NET_ADMIN.
+/// When the user may not do so: root may, or who has `CAP_NET_ADMIN`.
 pub fn give_pool() -> Result<()> {
     for nth in 0..POOL {
         give(nth_address(nth)?)?;
