@@ -86,7 +86,9 @@ fn give(address: Ipv4Addr) -> Result<bool> {
     let _lock = interfaces_lock()?;
     let output = ip("add", address).output().context("cannot run ip (Debian: iproute2)")?;
     let text = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() && !text.contains("File exists") {
+    // The kernel's own words where it has some, else those of EEXIST.
+    let has_it = text.contains("already assigned") || text.contains("File exists");
+    if !output.status.success() && !has_it {
         bail!("cannot give {address} to the loopback interface (root, or CAP_NET_ADMIN, may): {text}");
     }
     Ok(output.status.success())
