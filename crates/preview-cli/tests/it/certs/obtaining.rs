@@ -1,7 +1,10 @@
 //! A certificate by hand: without an edge, and by one that runs.
 
+use std::sync::mpsc;
+
 use serde_json::{Value, json};
 use xtask::real::curl::curl;
+use xtask::real::front::{Act, Resource, When};
 use xtask::real::poll_for;
 
 use super::world::World;
@@ -43,11 +46,18 @@ fn a_running_edge_is_followed_until_its_new_certificate_is_in_force() {
     let first = poll_for("a certificate", SOON, || Some(list()).filter(|it| it["state"] == "valid"))
         .expect("it is ordered by itself");
 
-    let renewed = world.home.preview(&["certs", "renew"]);
-    let (told, steps) = (String::from_utf8_lossy(&renewed.stdout), String::from_utf8_lossy(&renewed.stderr));
-    assert!(renewed.status.success(), "{told}{steps}");
-    assert!(told.contains("state\tvalid"), "{told}");
-    assert!(steps.contains("the order is placed") || steps.contains("every name server"), "{steps}");
+    // The authority says what is to be proved once it was told that the order is placed.
+    let (go_on, held) = mpsc::channel();
+    let hold = move || {
+        let _ = held.recv_timeout(SOON);
+    };
+    world.front.on(Resource::Authorization, When::Nth(1), Act::Before(Box::new(hold)));
+    let mut renewing = world.home.start(&["certs", "renew"], world.home.path());
+    renewing.wait_for_line("the order is placed", SOON).expect("each step is told that lasts");
+    go_on.send(()).expect("the authority waits");
+    let ended = renewing.wait(SOON).expect("it ends");
+    let told = renewing.output();
+    assert!(ended.success() && told.contains("state\tvalid"), "{told}");
     assert_eq!((world.pebble.issued(), world.left()), (2, Vec::new()));
     assert_eq!(list()["state"], "valid");
     assert!(list()["not_before"].as_u64() >= first["not_before"].as_u64());
