@@ -46,12 +46,12 @@ fn a_running_edge_is_followed_until_its_new_certificate_is_in_force() {
     let first = poll_for("a certificate", SOON, || Some(list()).filter(|it| it["state"] == "valid"))
         .expect("it is ordered by itself");
 
-    // The authority says what is to be proved once it was told that the order is placed.
-    let (go_on, held) = mpsc::channel();
-    let hold = move || {
-        let _ = held.recv_timeout(SOON);
+    // The authority does not say what is to be proved before the person was told that the order is placed.
+    let (go_on, told_to) = mpsc::channel();
+    let wait = move || {
+        let _ = told_to.recv_timeout(SOON);
     };
-    world.front.on(Resource::Authorization, When::Nth(1), Act::Before(Box::new(hold)));
+    world.front.on(Resource::Authorization, When::Nth(1), Act::Before(Box::new(wait)));
     let mut renewing = world.home.start(&["certs", "renew"], world.home.path());
     renewing.wait_for_line("the order is placed", SOON).expect("each step is told that lasts");
     go_on.send(()).expect("the authority waits");
