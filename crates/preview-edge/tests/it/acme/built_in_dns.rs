@@ -68,7 +68,8 @@ fn a_parent_that_does_not_delegate_is_told_with_the_record_to_set() {
 fn alone(validity: Option<Duration>) -> (World, Value, Ipv4Addr) {
     let own = free_address().expect("an address");
     let dns = Some(SocketAddr::from((own, 53)));
-    let settings = pebble::Settings { dns, validity, nonce_reject: 0, ..pebble::Settings::default() };
+    let nonce_reject = renewal::REFUSED_NONCES;
+    let settings = pebble::Settings { dns, validity, nonce_reject, ..pebble::Settings::default() };
     let mut world = World::with(Special { pebble: settings, ..Special::default() });
     world.named.stop();
     let mut acme = built_in(own);
