@@ -70,16 +70,23 @@ impl Fixture {
     /// Copies the sources to `to` and brings the packages there.
     pub(super) fn checkout(self, to: &Path) -> Result<()> {
         let packages = self.install()?;
-        run(Command::new("cp").arg("-r").arg(self.sources()).arg(to))?;
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(self.sources())? {
+            let entry = entry?;
+            // Whoever ran the fixture in place left packages there; beside ours they would be there twice.
+            if entry.file_name() != self.registry.packages() {
+                run(Command::new("cp").arg("-r").arg(entry.path()).arg(to))?;
+            }
+        }
+        let (from, to) = (packages.join(self.registry.packages()), to.join(self.registry.packages()));
         match self.registry {
             // Bundlers resolve a linked folder to where it really lies, out of the project; so the files are
             // linked one by one, and copied where another file system is in between.
             Registry::Npm => {
-                let (from, to) = (packages.join("node_modules"), to.join("node_modules"));
                 let linked = run(Command::new("cp").arg("-al").arg(&from).arg(&to));
                 linked.or_else(|_| run(Command::new("cp").args(["-a", "-T"]).arg(&from).arg(&to)))
             }
-            Registry::Pip => Ok(std::os::unix::fs::symlink(packages.join(".venv"), to.join(".venv"))?),
+            Registry::Pip => Ok(std::os::unix::fs::symlink(from, to)?),
         }
     }
 }
@@ -89,6 +96,14 @@ impl Registry {
         match self {
             Self::Npm => "package-lock.json",
             Self::Pip => "requirements.txt",
+        }
+    }
+
+    /// The folder in a project that it installs into.
+    fn packages(self) -> &'static str {
+        match self {
+            Self::Npm => "node_modules",
+            Self::Pip => ".venv",
         }
     }
 
